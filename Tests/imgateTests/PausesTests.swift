@@ -75,5 +75,6 @@ import Wire
     try Directory.make(path)
     #expect(throws: SystemError.self) { try pauses.endAll() }
     #expect(pauses.isEmpty)
+    _ = try Command(["rmdir", path]).run()
   }
 }

@@ -1,5 +1,4 @@
 internal import Arguments
-internal import CSystem
 internal import Configuration
 internal import Firewall
 internal import Netfilter

@@ -16,6 +16,7 @@ final class NameLearner: @unchecked Sendable {
   private let policy: Locked<Policy>
   private let log: Log
   private let loop: EventLoop
+  private let isStopped = Locked(false)
   private var thread: Thread?
 
   init(
@@ -33,11 +34,9 @@ final class NameLearner: @unchecked Sendable {
 
   /// Starts the thread.
   func start() throws(SystemError) {
-    let stopped = Locked(false)
-    self.stopped = stopped
     // The loop belongs to the learner, which outlives it.
     loop.onWake { [unowned(unsafe) self] in
-      if unsafe self.stopped?.withLock({ $0 }) == true { unsafe self.loop.stop() }
+      if unsafe self.isStopped.withLock({ $0 }) { unsafe self.loop.stop() }
     }
     try loop.watch(queue.descriptor, .reading) { [unowned(unsafe) self] _ in
       unsafe self.receive()
@@ -53,13 +52,11 @@ final class NameLearner: @unchecked Sendable {
 
   /// Ends the thread.
   func stop() {
-    stopped?.withLock { $0 = true }
+    isStopped.withLock { $0 = true }
     loop.waker.wake()
     thread?.join()
     thread = nil
   }
-
-  private var stopped: Locked<Bool>?
 
   private func receive() {
     let now = Instant.now

@@ -1,4 +1,3 @@
-internal import CSystem
 internal import System
 internal import Wire
 

@@ -3,7 +3,6 @@ internal import Names
 internal import Netfilter
 internal import Policy
 internal import Queue
-internal import Synchronization
 internal import System
 internal import Wire
 
