@@ -8,8 +8,10 @@ set -euo pipefail
 
 group() {
   case $1 in
-    run) echo iptables nftables libnetfilter-queue1 libmnl0 libyaml-0-2 libsqlite3-0 libpcre2-8-0 ;;
-    build) echo libnetfilter-queue-dev libmnl-dev libyaml-dev libsqlite3-dev libpcre2-dev ;;
+    run) echo iptables nftables libnetfilter-queue1 libmnl0 libyaml-0-2 libsqlite3-0 libpcre2-8-0 \
+      zlib1g libnettle8 ;;
+    build) echo libnetfilter-queue-dev libmnl-dev libyaml-dev libsqlite3-dev libpcre2-dev \
+      zlib1g-dev nettle-dev ;;
     lab) echo iproute2 iptables procps nginx-light dnsmasq-base curl openssl python3-minimal \
       libpython3-stdlib ;;
     tests) echo shellcheck mandoc binutils nftables conntrack util-linux ;;

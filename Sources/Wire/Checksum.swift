@@ -21,13 +21,6 @@ public enum Checksum {
     return transport(segment, header.proto, header.source, header.destination) == 0
   }
 
-  /// Whether an IPv4 packet's header checksum is right (RFC 791 §3.1); true for IPv6, which has none.
-  public static func isHeaderValid(_ packet: RawSpan, _ header: IPHeader) -> Bool {
-    guard header.source.isIPv4 else { return true }
-    guard header.payload.lowerBound <= packet.byteCount else { return false }
-    return of(packet.extracting(first: header.payload.lowerBound)) == 0
-  }
-
   /// The checksum of bytes: the complement of their one's complement sum.
   ///
   /// It is 0 over bytes that contain their own right checksum.

@@ -9,7 +9,7 @@
 ///   extensions: length (2), each: type (2) length (2) data
 /// ```
 public struct ClientHello: Sendable {
-  /// Bytes of the stream that the hello's records take, headers included.
+  /// Bytes of the stream that the hello takes, with the headers of its records.
   public private(set) var length = 0
   /// The host name of the server_name extension (RFC 6066 §3), as the client wrote it.
   ///
@@ -35,10 +35,21 @@ public struct ClientHello: Sendable {
   /// left over in any structure, or after the message in its record.
   public static func parse(_ stream: RawSpan) -> Parsed<ClientHello> {
     var reader = HandshakeReader(stream)
+    return parse(&reader, stream.byteCount)
+  }
+
+  /// Parses the message by itself, as QUIC carries it: without records, and with nothing behind.
+  public static func parseMessage(_ message: RawSpan) -> Parsed<ClientHello> {
+    var reader = HandshakeReader(messages: message)
+    return parse(&reader, message.byteCount)
+  }
+
+  @_lifetime(reader: copy reader)
+  private static func parse(_ reader: inout HandshakeReader, _ size: Int) -> Parsed<ClientHello> {
     do throws(Stop) {
       var hello = ClientHello()
       try hello.read(&reader)
-      hello.length = stream.byteCount - reader.remaining
+      hello.length = size - reader.remaining
       return .done(hello)
     } catch {
       return error.outcome()

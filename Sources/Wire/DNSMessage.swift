@@ -24,8 +24,13 @@ public struct DNSMessage: Sendable {
   public let questionClass: UInt16
 
   let answerCount: Int
+  let authorityCount: Int
+  let additionalCount: Int
   // Where the answers begin.
   let answers: Int
+
+  /// Records of all three sections.
+  var recordCount: Int { answerCount + authorityCount + additionalCount }
 
   /// Bytes of the header.
   static let headerSize = 12
@@ -52,6 +57,8 @@ public struct DNSMessage: Sendable {
     responseCode = UInt8(flags & 0x000f)
     guard try reader.peek(UInt16.self, at: 4) == 1 else { throw .malformed("not one question") }
     answerCount = Int(try reader.peek(UInt16.self, at: 6))
+    authorityCount = Int(try reader.peek(UInt16.self, at: 8))
+    additionalCount = Int(try reader.peek(UInt16.self, at: 10))
     guard isResponse || answerCount == 0 else { throw .malformed("query with answers") }
     var offset = Self.headerSize
     question = try DNSName.read(reader, at: &offset)

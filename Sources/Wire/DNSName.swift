@@ -10,11 +10,11 @@ enum DNSName {
     var position = offset
     // Where the labels that are being read began, and whether `offset` is settled.
     var start = offset
-    var hasJumped = false
+    var jumps = 0
     while true {
       let length = try message.peek(UInt8.self, at: position)
       if length == 0 {
-        if !hasJumped { offset = position + 1 }
+        if jumps == 0 { offset = position + 1 }
         return name
       }
       if length >= 0xc0 {
@@ -22,8 +22,10 @@ enum DNSName {
         guard target >= DNSMessage.headerSize, target < start else {
           throw .malformed("compression pointer that does not lead back")
         }
-        if !hasJumped { offset = position + 2 }
-        hasJumped = true
+        if jumps == 0 { offset = position + 2 }
+        jumps += 1
+        // One pointer a label is as many as any writer sets.
+        guard jumps <= 127 else { throw .malformed("pointers that lead to pointers") }
         position = target
         start = target
         continue

@@ -25,6 +25,40 @@ struct HTTPLineReader: ~Escapable {
     guard try byte() == 0x0d, try byte() == 0x0a else { throw .malformed("line without CR LF") }
   }
 
+  /// Reads `HTTP/1.0` or `HTTP/1.1`; whether it is the first.
+  @_lifetime(self: copy self)
+  mutating func version() throws(Stop) -> Bool {
+    // "HTTP/1.", first byte highest.
+    let prefix: UInt64 = 0x48_5454_502f_312e
+    for i in 0..<7 {
+      guard try byte() == UInt8(truncatingIfNeeded: prefix >> UInt64(48 - 8 * i)) else {
+        throw .malformed("version is not HTTP/1")
+      }
+    }
+    let minor = try byte()
+    guard minor == 0x31 || minor == 0x30 else {
+      throw .malformed("version is neither HTTP/1.0 nor HTTP/1.1")
+    }
+    return minor == 0x30
+  }
+
+  /// Reads the rest of a status line: nothing, or a space and a reason.
+  @_lifetime(self: copy self)
+  mutating func reason() throws(Stop) {
+    var length = 0
+    while true {
+      let byte = try rest.peek(UInt8.self, at: length)
+      if byte == 0x0d { break }
+      guard length > 0 || byte == 0x20 else { throw .malformed("status of more than 3 digits") }
+      guard byte >= 0x20 && byte != 0x7f || byte == 0x09 else {
+        throw .malformed("control byte in a reason")
+      }
+      length += 1
+    }
+    try rest.skip(length)
+    try lineEnd()
+  }
+
   /// A field line: its name in lower case, and where its value stands, without the blanks around it.
   struct Field {
     var name: ASCIIWord

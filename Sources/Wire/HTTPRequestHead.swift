@@ -80,7 +80,9 @@ public struct HTTPRequestHead: Sendable {
       }
     }
     length = reader.offset
-    body = try fields.body(isHTTP10: isHTTP10)
+    try fields.check(isHTTP10: isHTTP10)
+    body = fields.isChunked ? .chunked : .none
+    if let length = fields.contentLength, length > 0 { body = .length(length) }
     // RFC 9110 §9.3.1: such a body means nothing, so many a server takes it for the next request.
     if hasNoBody, body != .none { throw .malformed("GET or HEAD with a body") }
     guard isHTTP10 || fields.host != nil else { throw .malformed("HTTP/1.1 without a Host field") }
@@ -112,7 +114,8 @@ public struct HTTPRequestHead: Sendable {
       byte = try reader.byte()
     }
     target = start..<reader.offset - 1
-    try readVersion(&reader)
+    isHTTP10 = try reader.version()
+    try reader.lineEnd()
     return try readTarget(reader, name, first)
   }
 
@@ -133,23 +136,6 @@ public struct HTTPRequestHead: Sendable {
     isConnect = name == .connect
     hasNoBody = name == .get || name == .head
     return name
-  }
-
-  @_lifetime(reader: copy reader)
-  private mutating func readVersion(_ reader: inout HTTPLineReader) throws(Stop) {
-    // "HTTP/1.", first byte highest.
-    let prefix: UInt64 = 0x48_5454_502f_312e
-    for i in 0..<7 {
-      guard try reader.byte() == UInt8(truncatingIfNeeded: prefix >> UInt64(48 - 8 * i)) else {
-        throw .malformed("version is not HTTP/1")
-      }
-    }
-    let minor = try reader.byte()
-    guard minor == 0x31 || minor == 0x30 else {
-      throw .malformed("version is neither HTTP/1.0 nor HTTP/1.1")
-    }
-    isHTTP10 = minor == 0x30
-    try reader.lineEnd()
   }
 
   /// Tells the forms of targets (RFC 9112 §3.2) apart.
@@ -176,45 +162,5 @@ public struct HTTPRequestHead: Sendable {
     let authority = try HTTPAuthority(text.split(upTo: length))
     guard authority.host != nil else { throw .malformed("absolute target without a host") }
     return authority
-  }
-}
-
-/// The fields that say whom a request is for and where its body ends.
-private struct HTTPFraming {
-  var host: HTTPAuthority?
-  private var contentLength: UInt64?
-  private var isChunked = false
-
-  mutating func readContentLength(_ value: consuming Reader) throws(Stop) {
-    guard contentLength == nil else { throw .malformed("two Content-Length fields") }
-    // 18 digits stay far below 2^64.
-    guard 1...18 ~= value.count else { throw .malformed("Content-Length is not a number") }
-    var length: UInt64 = 0
-    while !value.isEmpty {
-      let byte = try value.take(UInt8.self)
-      guard byte.isDigit else { throw .malformed("Content-Length is not a number") }
-      length = length * 10 + UInt64(byte - 0x30)
-    }
-    contentLength = length
-  }
-
-  mutating func readTransferEncoding(_ value: consuming Reader) throws(Stop) {
-    guard !isChunked else { throw .malformed("two Transfer-Encoding fields") }
-    var word = ASCIIWord()
-    while !value.isEmpty { word.append(try value.take(UInt8.self).lowercasedASCII) }
-    guard word == .chunked else { throw .malformed("transfer coding is not chunked") }
-    isChunked = true
-  }
-
-  func body(isHTTP10: Bool) throws(Stop) -> HTTPRequestHead.Body {
-    if isChunked {
-      guard contentLength == nil else {
-        throw .malformed("Content-Length beside Transfer-Encoding")
-      }
-      guard !isHTTP10 else { throw .malformed("Transfer-Encoding in HTTP/1.0") }
-      return .chunked
-    }
-    guard let contentLength, contentLength > 0 else { return .none }
-    return .length(contentLength)
   }
 }

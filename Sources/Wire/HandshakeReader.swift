@@ -23,6 +23,15 @@ struct HandshakeReader: ~Escapable {
     fragment = Reader(stream.extracting(first: 0))
   }
 
+  /// Reads messages that stand in no records (RFC 9001 §4.1.3).
+  @_lifetime(copy messages)
+  init(messages: RawSpan) {
+    stream = Reader(messages.extracting(first: 0))
+    fragment = Reader(messages)
+    // The one record has no end, and never another one after it.
+    missing = Int.max
+  }
+
   /// Bytes of the stream after all that was taken, including an unfinished record's.
   var remaining: Int { stream.count + fragment.count }
 
@@ -115,7 +124,7 @@ struct HandshakeReader: ~Escapable {
 
   /// The message is over: nothing may follow it in its record.
   func endMessage() throws(Stop) {
-    guard fragment.isEmpty, missing == 0 else {
+    guard fragment.isEmpty, missing == 0 || missing == Int.max else {
       throw .malformed("bytes follow the handshake message in its record")
     }
   }

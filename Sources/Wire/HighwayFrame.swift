@@ -7,6 +7,8 @@ public struct HighwayFrame: Sendable {
   /// Bytes of the frame; mostly more than there are.
   public let length: Int
 
+  /// A frame's last byte.
+  public static let end: UInt8 = 0x29
   /// The longest head that is taken for one.
   public static let maximumHead = 64 << 10
   /// The longest body that is taken for one.
@@ -32,7 +34,7 @@ public struct HighwayFrame: Sendable {
     guard body <= maximumBody else { return .other }
     guard try reader.has(0x0a as UInt8, at: 9) else { return .other }
     let end = 9 + head + body
-    if reader.count > end, try reader.peek(UInt8.self, at: end) != 0x29 {
+    if reader.count > end, try reader.peek(UInt8.self, at: end) != Self.end {
       throw .malformed("frame without its end byte")
     }
     return .done(HighwayFrame(length: end + 1))

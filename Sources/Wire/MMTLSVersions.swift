@@ -26,6 +26,17 @@ public struct MMTLSVersions: Equatable, Sendable {
     return true
   }
 
+  /// The versions, the latest first.
+  public var all: [UInt16] {
+    var all: [UInt16] = []
+    var rest = versions
+    while rest != 0 {
+      all.append(UInt16(truncatingIfNeeded: rest))
+      rest >>= 16
+    }
+    return all
+  }
+
   /// Whether a version is in the set.
   public func contains(_ version: UInt16) -> Bool {
     var rest = versions

@@ -32,15 +32,21 @@ private func labels(_ name: String) -> [UInt8] {
 }
 
 /// A response to `question` with records of (owner, type, time to live, data).
+///
+/// `additional` are the last so many of them.
 private func message(
   _ question: String, _ records: [(String, UInt16, UInt32, [UInt8])], count: Int? = nil,
-  flags: UInt16 = 0x8180
+  flags: UInt16 = 0x8180, type: UInt16 = a, additional: Int = 0
 ) -> [UInt8] {
   var bytes = hex("0007")
   bytes.append(bigEndian: flags)
   bytes += hex("0001")
-  bytes.append(bigEndian: UInt16(truncatingIfNeeded: count ?? records.count))
-  bytes += hex("0000 0000") + labels(question) + hex("0001 0001")
+  bytes.append(bigEndian: UInt16(truncatingIfNeeded: (count ?? records.count) - additional))
+  bytes += hex("0000")
+  bytes.append(bigEndian: UInt16(additional))
+  bytes += labels(question)
+  bytes.append(bigEndian: type)
+  bytes += hex("0001")
   for (owner, type, timeToLive, data) in records {
     bytes += labels(owner)
     bytes.append(bigEndian: type)
@@ -55,6 +61,7 @@ private func message(
 private let a: UInt16 = 1
 private let cname: UInt16 = 5
 private let aaaa: UInt16 = 28
+private let https: UInt16 = 65
 private let one = hex("c6120001")
 private let two = hex("c6120002")
 
@@ -125,6 +132,35 @@ struct DNSMessageTests {
     ])
   func malformed(_ fixture: Fixture) {
     #expect(DNSMessage.parse(fixture.bytes.raw).malformation != nil)
+  }
+
+  @Test("has names of 127 pointers at most")
+  func pointers() {
+    // Each leads to the one before, the first to the question's name.
+    func chain(_ count: Int) -> [UInt8] {
+      var bytes = hex("0001 8180 0001 0001 0000 0000 0161 00 0041 0001")
+      var last = 12
+      var data: [UInt8] = [0, 1]
+      let start = bytes.count + 12
+      for i in 0..<count {
+        data.append(bigEndian: UInt16(0xc000 | last))
+        last = start + 2 + 2 * i
+      }
+      bytes += hex("c00c 0041 0001 00000009")
+      bytes.append(bigEndian: UInt16(data.count))
+      bytes += data
+      // A second record, whose owner is the end of the chain.
+      bytes[7] = 2
+      bytes.append(bigEndian: UInt16(0xc000 | last))
+      bytes += hex("0001 0001 00000009 0004 c6120001")
+      return bytes
+    }
+    func isRead(_ count: Int) -> Bool {
+      let bytes = chain(count)
+      return EDNS.parse(bytes.raw).value != nil
+    }
+    #expect(isRead(126))
+    #expect(!isRead(127))
   }
 
   @Test("has names of 253 bytes at most")
@@ -253,6 +289,137 @@ struct DNSAddressTests {
   func aliasWithRest() {
     let bytes = message("a.example", [("a.example", cname, 1, labels("b.example") + [0])])
     #expect(answers(bytes).0.malformation != nil)
+  }
+}
+
+/// The data of an HTTPS record.
+private func service(_ priority: UInt8, _ target: String, _ parameters: String = "") -> [UInt8] {
+  [0, priority] + (target == "." ? [0] : labels(target)) + hex(parameters)
+}
+
+@Suite("Services of a DNS response")
+struct DNSServiceTests {
+  private let four = "0004 0008 c6120001 c6120002 "
+  private let six = "0006 0010 20010002 00*11 01"
+
+  @Test("give their address hints, for the question's name")
+  func hints() {
+    let (outcome, found) = answers(
+      message(
+        "a.example",
+        [
+          ("a.example", https, 300, service(1, ".", "0001 0003 026832 " + four + six)),
+          ("b.example", https, 300, service(1, ".", "0004 0004 c6120009")),
+        ], type: https))
+    #expect(outcome.value == 3)
+    #expect(
+      found == [
+        Answer(address: "198.18.0.1", timeToLive: 300),
+        Answer(address: "198.18.0.2", timeToLive: 300),
+        Answer(address: "2001:2::1", timeToLive: 300),
+      ])
+  }
+
+  @Test("are found over aliases, also among the additional records")
+  func aliases() {
+    let (outcome, found) = answers(
+      message(
+        "a.example",
+        [
+          ("a.example", cname, 900, labels("b.example")),
+          ("b.example", https, 50, service(0, "c.example")),
+          ("c.example", https, 70, service(1, ".", "0004 0004 c6120001")),
+          ("c.example", a, 80, two),
+        ], type: https, additional: 2))
+    #expect(outcome.value == 2)
+    #expect(
+      found == [
+        Answer(address: "198.18.0.2", timeToLive: 50),
+        Answer(address: "198.18.0.1", timeToLive: 50),
+      ])
+  }
+
+  @Test("live at the addresses of their targets")
+  func targets() {
+    let (_, found) = answers(
+      message(
+        "a.example",
+        [
+          ("a.example", https, 50, service(1, "C.example")),
+          ("a.example", https, 50, service(2, "d.example")),
+          ("c.example", a, 80, one), ("e.example", a, 80, two),
+        ], type: https, additional: 2))
+    #expect(found == [Answer(address: "198.18.0.1", timeToLive: 50)])
+  }
+
+  @Test("count only where they were asked for")
+  func otherQuestions() {
+    let records = [("a.example", https, UInt32(9), service(1, ".", "0004 0004 c6120001"))]
+    #expect(answers(message("a.example", records)).1 == [])
+    let additional = [("a.example", a, UInt32(9), one), ("a.example", a, 9, two)]
+    #expect(answers(message("a.example", additional, additional: 1)).1.count == 1)
+  }
+
+  @Test("of an alias for the root are none")
+  func noService() {
+    let (outcome, found) = answers(
+      message(
+        "a.example", [("a.example", https, 9, service(0, ".", "0004 0004 c6120001"))], type: https))
+    #expect(outcome.value == 0)
+    #expect(found == [])
+  }
+
+  @Test(
+    "that are not well-formed teach nothing",
+    arguments: [
+      "0004 0004 c6120001 0004 0004 c6120002", "0006 0010 00*16 0004 0004 c6120002",
+      "0004 0003 c61200", "0004 0000", "0006 000f 00*15", "0004 0005 c6120001 00",
+      "0004 0004 c61200", "0004 0004 c6120001 00", "0004 0004 c6120001 0005 00",
+    ])
+  func malformed(_ parameters: String) {
+    let records = [
+      ("a.example", https, UInt32(9), service(1, ".", "0004 0004 c6120001")),
+      ("a.example", https, 9, service(2, ".", parameters)),
+    ]
+    let (outcome, found) = answers(message("a.example", records, type: https))
+    #expect(outcome.malformation != nil)
+    #expect(found == [])
+  }
+
+  @Test("whose target runs past the record, or is missing, teach nothing")
+  func noTarget() {
+    for data in [hex("0001"), hex("0001 09 61"), hex("00"), []] {
+      #expect(
+        answers(message("a.example", [("a.example", https, 9, data)], type: https)).0.value == nil)
+    }
+  }
+
+  @Test("whose aliases lead in a circle are refused")
+  func circles() {
+    let circle = message(
+      "a.example",
+      [
+        ("a.example", https, 1, service(0, "b.example")),
+        ("b.example", https, 1, service(0, "a.example")),
+      ], type: https)
+    #expect(answers(circle).0.malformation != nil)
+  }
+
+  @Test("give 64 addresses at most, and none of 10,000 records")
+  func many() {
+    let record = ("a.example", https, UInt32(9), service(1, ".", four + six))
+    #expect(
+      answers(message("a.example", (0..<100).map { _ in record }, type: https)).0.value == 64)
+    let all = message("a.example", (0..<1_000).map { _ in record }, count: 10_000, type: https)
+    #expect(answers(all).0.malformation != nil)
+  }
+
+  @Test("cut or with one bit wrong never crash the parser")
+  func nonsense() {
+    let bytes = message(
+      "a.example", [("a.example", https, 9, service(1, "b.example", four + six))], type: https)
+    for count in 0..<bytes.count { #expect(answers(Array(bytes[..<count])).1 == []) }
+    for bit in 0..<bytes.count * 8 { _ = answers(bytes.flippingBit(bit)) }
   }
 }
 

@@ -19,7 +19,7 @@ func transportIsValid(_ packet: [UInt8], _ header: IPHeader) -> Bool {
   Checksum.isTransportValid(packet.raw, header)
 }
 
-/// Checksum.isHeaderValid over an array.
+/// Whether an IPv4 packet's header checksum is right (RFC 791 §3.1); true for IPv6, which has none.
 func headerIsValid(_ packet: [UInt8], _ header: IPHeader) -> Bool {
-  Checksum.isHeaderValid(packet.raw, header)
+  !header.source.isIPv4 || Checksum.of(Array(packet[..<header.payload.lowerBound]).raw) == 0
 }

@@ -49,6 +49,16 @@ enum Recogniser: CaseIterable {
   case gquic
   case quic
 
+  /// Whether what follows is the next message's; a datagram or a reply is a whole.
+  var isOfStream: Bool {
+    switch self {
+    case .tls, .mmtls, .mmtlsAnswer, .newDNS, .mediaFrame, .mediaForm, .oicqStream, .msf,
+      .msfAnswer, .highway:
+      true
+    case .shortLink, .longLink, .newDNSReply, .oicq, .gquic, .quic: false
+    }
+  }
+
   func verdict(_ bytes: [UInt8]) -> Verdict {
     let versions = MMTLSVersions.known
     switch self {

@@ -171,6 +171,25 @@ struct RecognitionTests {
     }
   }
 
+  @Test("survives any part that comes again and again", arguments: good)
+  func repeated(_ vector: ChatVector) {
+    let bytes = vector.bytes
+    for size in [1, 4, 16, bytes.count] where size <= bytes.count {
+      for offset in stride(from: 0, through: bytes.count - size, by: max(1, size / 2)) {
+        let many = (0..<32).flatMap { _ in bytes[offset..<offset + size] }
+        _ = vector.recogniser.verdict(bytes[..<offset] + many + bytes[offset...])
+      }
+    }
+  }
+
+  @Test("takes of a stream what is its own, whatever follows", arguments: good)
+  func followed(_ vector: ChatVector) {
+    guard case .good(let length) = vector.verdict, vector.recogniser.isOfStream else { return }
+    for rest in [vector.bytes, hex("00*64"), hex("ff*64")] {
+      #expect(vector.recogniser.verdict(vector.bytes + rest) == .good(length))
+    }
+  }
+
   @Test("takes no other protocol for its own", arguments: good)
   func confusion(_ vector: ChatVector) {
     for other in Recogniser.allCases where other != vector.recogniser {

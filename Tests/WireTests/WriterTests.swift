@@ -41,6 +41,49 @@ struct TCPResetTests {
   }
 }
 
+@Suite("A TCP segment")
+struct TCPSegmentTests {
+  @Test("is the packet that the tests' own builder makes", arguments: endpoints)
+  func bytes(_ client: Endpoint, _ server: Endpoint) throws {
+    for payload in [[], [1], [UInt8](repeating: 7, count: 1_220)] as [[UInt8]] {
+      let built = TCPPacket(
+        from: server, to: client, flags: [.fin, .psh, .ack], sequence: 0xffff_ffff,
+        acknowledgement: 77, payload: payload
+      ).with { $0.window = 512 }.bytes
+      let packet = TCPSegment.packet(
+        FiveTuple(from: server, to: client), [.fin, .psh], sequence: 0xffff_ffff,
+        acknowledgement: 77, window: 512, payload: payload)
+      #expect(packet == built)
+    }
+  }
+}
+
+@Suite("A UDP datagram")
+struct UDPDatagramTests {
+  @Test("is the packet that the tests' own builder makes", arguments: endpoints)
+  func bytes(_ client: Endpoint, _ server: Endpoint) {
+    for payload in [[], [1], hex("00*1200 7f")] as [[UInt8]] {
+      #expect(
+        UDPDatagram.packet(FiveTuple(.udp, from: client, to: server), payload: payload)
+          == UDPPacket(from: client, to: server, payload: payload).bytes)
+    }
+  }
+
+  @Test("whose checksum comes out as 0 has all ones")
+  func zeroChecksum() throws {
+    let tuple = FiveTuple(.udp, from: endpoints[0].0, to: endpoints[0].1)
+    // Of two payload bytes one pair makes the sum come out so.
+    var found = false
+    for pair in 0...UInt16.max {
+      let payload = [UInt8(pair >> 8), UInt8(pair & 0xff)]
+      let packet = UDPDatagram.packet(tuple, payload: payload)
+      if packet[26] == 0xff, packet[27] == 0xff { found = true }
+      #expect(packet[26] != 0 || packet[27] != 0)
+    }
+    #expect(found)
+  }
+}
+
 @Suite("A SYN without its payload")
 struct RewriteTests {
   @Test("is the packet that never had one", arguments: endpoints)

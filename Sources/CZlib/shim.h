@@ -1,0 +1,4 @@
+#pragma once
+// Input pointers are const.
+#define ZLIB_CONST
+#include <zlib.h>
