@@ -44,6 +44,12 @@ public struct HostName: Hashable, Sendable {
     self.init(raw)
   }
 
+  /// A name of bytes that were normalised before.
+  init(normalised bytes: [UInt8]) {
+    self.init()
+    for byte in bytes { append(byte) }
+  }
+
   private mutating func append(_ byte: UInt8) {
     words[count >> 3] |= UInt64(byte) << (UInt64(count & 7) * 8)
     length += 1

@@ -13,6 +13,8 @@ public final class LearnedAddresses: Sendable {
     case dns
     /// An answer to the gateway's own question.
     case resolver
+    /// A reply of WeChat's HTTP DNS.
+    case newgetdns
   }
 
   /// One name at one address.
@@ -40,6 +42,9 @@ public final class LearnedAddresses: Sendable {
   public init(limit: Int = 20_000) {
     table = Locked(Table(limit: max(1, limit)))
   }
+
+  /// The most names that are kept for one address.
+  public static let maximumNames = 64
 
   /// How many entries there are, expired ones among them.
   public var count: Int { table.withLock { $0.records.count } }
@@ -85,20 +90,30 @@ public final class LearnedAddresses: Sendable {
     return table.withLock { $0.use(address, name, expiry, now) }
   }
 
+  /// Whether a name that `accepts` takes is known to live at `address`; if so, its entry lasts as long
+  /// as a new one would.
+  ///
+  /// For protocols that carry no name: one address serves many. The lock is held meanwhile, so
+  /// `accepts` must not come back here. Allocates nothing.
+  @discardableResult
+  public func hasName(
+    at address: IPAddress, now: Instant, where accepts: (HostName) -> Bool
+  ) -> Bool {
+    let expiry = now + .seconds(UInt64(Self.minimumTimeToLive + Self.grace))
+    return table.withLock { $0.use(address, expiry, now, where: accepts) }
+  }
+
   /// All entries that have not expired, by name and address.
   public func entries(now: Instant) -> [Entry] {
     let records = table.withLock { table in
-      table.records.filter { $0.value.expiry > now }
+      table.records.filter { $0.expiry > now }
     }
-    var entries: [Entry] = []
-    entries.reserveCapacity(records.count)
-    for (key, record) in records {
-      // Never nil: the text was a host name's.
-      guard let name = HostName(String(decoding: record.name, as: UTF8.self)) else { continue }
-      entries.append(
-        Entry(name: name, address: key.address, expiry: record.expiry, source: record.source))
+    var entries = records.map { record in
+      Entry(
+        name: HostName(normalised: record.name), address: record.address, expiry: record.expiry,
+        source: record.source)
     }
-    entries.sort { a, b in
+    entries = entries.ordered { a, b in
       a.name == b.name ? a.address < b.address : a.name.precedes(b.name)
     }
     return entries
@@ -118,36 +133,33 @@ extension HostName {
   }
 }
 
-/// The entries, by a hash of the name and the address.
+/// The entries: those of one address are a chain, so that both questions cost a look-up and a walk
+/// over a few names.
 ///
-/// The key has not the name itself, which would cost 256 bytes an entry; the record has its text, and
-/// two names with the same 64-bit hash at one address (Swift seeds the hash anew in every process)
-/// only put each other out.
+/// The record has the name's text and not the name itself, which would cost 256 bytes an entry.
 private struct Table {
-  struct Key: Hashable {
-    let nameHash: Int
-    let address: IPAddress
-
-    init(_ name: HostName, _ address: IPAddress) {
-      nameHash = name.hashValue
-      self.address = address
-    }
-  }
-
   struct Record {
-    var name: [UInt8]
+    let address: IPAddress
+    let name: [UInt8]
+    /// Of the name; Swift seeds it anew in every process.
+    let hash: Int
     var expiry: Instant
     var source: LearnedAddresses.Source
+    /// The next one of the same address.
+    var next: Int32
 
-    func isNamed(_ other: HostName) -> Bool {
-      guard name.count == other.count else { return false }
+    func isNamed(_ other: HostName, hash otherHash: Int) -> Bool {
+      guard hash == otherHash, name.count == other.count else { return false }
       for i in name.indices where name[i] != other[i] { return false }
       return true
     }
   }
 
+  private static let none: Int32 = -1
+
   let limit: Int
-  var records: [Key: Record] = [:]
+  private(set) var records: [Record] = []
+  private var firsts: [IPAddress: Int32] = [:]
 
   init(limit: Int) { self.limit = limit }
 
@@ -155,31 +167,86 @@ private struct Table {
     _ address: IPAddress, _ name: HostName, _ expiry: Instant,
     _ source: LearnedAddresses.Source, _ now: Instant
   ) {
-    let key = Key(name, address)
-    if let index = records.index(forKey: key), records.values[index].isNamed(name) {
-      if records.values[index].expiry < expiry { records.values[index].expiry = expiry }
-      records.values[index].source = source
-      return
+    let hash = name.hashValue
+    var count = 0
+    var soonest = Self.none
+    var next = firsts[address] ?? Self.none
+    while next != Self.none {
+      let index = Int(next)
+      if records[index].isNamed(name, hash: hash) {
+        if records[index].expiry < expiry { records[index].expiry = expiry }
+        records[index].source = source
+        return
+      }
+      if soonest == Self.none || records[index].expiry < records[Int(soonest)].expiry {
+        soonest = next
+      }
+      count += 1
+      next = records[index].next
     }
-    if records.count >= limit { makeRoom(now) }
     var text: [UInt8] = []
     text.reserveCapacity(name.count)
     name.appendText(to: &text)
-    records[key] = Record(name: text, expiry: expiry, source: source)
+    var record = Record(
+      address: address, name: text, hash: hash, expiry: expiry, source: source, next: Self.none)
+    if count >= LearnedAddresses.maximumNames {
+      record.next = records[Int(soonest)].next
+      records[Int(soonest)] = record
+      return
+    }
+    if records.count >= limit { makeRoom(now) }
+    append(record)
+  }
+
+  private mutating func append(_ record: Record) {
+    var record = record
+    record.next = firsts[record.address] ?? Self.none
+    firsts[record.address] = Int32(records.count)
+    records.append(record)
+  }
+
+  /// Keeps some of the records.
+  private mutating func keep(_ isKept: (Record) -> Bool) {
+    let old = records
+    records.removeAll(keepingCapacity: true)
+    firsts.removeAll(keepingCapacity: true)
+    for record in old where isKept(record) { append(record) }
   }
 
   mutating func use(
     _ address: IPAddress, _ name: HostName, _ expiry: Instant, _ now: Instant
   ) -> Bool {
-    guard let index = records.index(forKey: Key(name, address)),
-      records.values[index].expiry > now, records.values[index].isNamed(name)
-    else { return false }
-    if records.values[index].expiry < expiry { records.values[index].expiry = expiry }
-    return true
+    let hash = name.hashValue
+    var next = firsts[address] ?? Self.none
+    while next != Self.none {
+      let index = Int(next)
+      if records[index].isNamed(name, hash: hash) {
+        guard records[index].expiry > now else { return false }
+        if records[index].expiry < expiry { records[index].expiry = expiry }
+        return true
+      }
+      next = records[index].next
+    }
+    return false
+  }
+
+  mutating func use(
+    _ address: IPAddress, _ expiry: Instant, _ now: Instant, where accepts: (HostName) -> Bool
+  ) -> Bool {
+    var next = firsts[address] ?? Self.none
+    while next != Self.none {
+      let index = Int(next)
+      if records[index].expiry > now, accepts(HostName(normalised: records[index].name)) {
+        if records[index].expiry < expiry { records[index].expiry = expiry }
+        return true
+      }
+      next = records[index].next
+    }
+    return false
   }
 
   mutating func expire(_ now: Instant) {
-    records = records.filter { $0.value.expiry > now }
+    keep { $0.expiry > now }
   }
 
   /// Forgets what has expired, or else the sixteenth that would expire first: a scan for each new
@@ -187,16 +254,14 @@ private struct Table {
   private mutating func makeRoom(_ now: Instant) {
     expire(now)
     guard records.count >= limit else { return }
-    var expiries: [UInt64] = []
-    expiries.reserveCapacity(records.count)
-    for record in records.values { expiries.append(record.expiry.nanoseconds) }
+    var expiries = records.map { $0.expiry.nanoseconds }
     expiries.sort()
     let excess = records.count - limit + max(1, limit / 16)
     let last = expiries[min(excess, expiries.count) - 1]
     // Of entries with the very same expiry only as many as are needed go.
     var equals = excess - (expiries.firstIndex(of: last) ?? 0)
-    records = records.filter {
-      let expiry = $0.value.expiry.nanoseconds
+    keep {
+      let expiry = $0.expiry.nanoseconds
       if expiry == last { equals -= 1 }
       return expiry > last || (expiry == last && equals < 0)
     }

@@ -1,3 +1,4 @@
+internal import System
 internal import Wire
 
 /// Rules by address: one hash look-up for each prefix length that occurs, the longest first.
@@ -47,7 +48,25 @@ struct AddressTable: Sendable {
   private static func add(_ length: Int, to lengths: inout [Int]) {
     guard !lengths.contains(length) else { return }
     lengths.append(length)
-    lengths.sort(by: >)
+    lengths = lengths.ordered(by: >)
+  }
+
+  /// Each rule and its prefix, in the order in which they came.
+  var all: [(prefix: IPPrefix, rule: Rule)] {
+    var prefixes = [IPPrefix?](repeating: nil, count: rules.count)
+    for (prefix, first) in firstRules {
+      var next = first
+      while next != Self.none {
+        prefixes[Int(next)] = prefix
+        next = rules[Int(next)].next
+      }
+    }
+    // Not by zip and compactMap: Swift 6.3 makes code of them that crashes on 16-byte alignment.
+    var all: [(prefix: IPPrefix, rule: Rule)] = []
+    for i in rules.indices {
+      if let prefix = prefixes[i] { all.append((prefix, rules[i])) }
+    }
+    return all
   }
 
   /// Calls `body` with each rule whose prefix contains `address`, the most specific first.

@@ -16,8 +16,10 @@ struct CompiledTable: Sendable {
   let hosts: HostTable
   let regexes: RegexTable
   let addresses: AddressTable
-  /// The packs' addresses; they belong to features, and decide nothing.
+  /// The packs' addresses; they belong to features, and allow nothing by themselves.
   let builtIn: AddressTable
+  /// What the packs say of protocols without names.
+  let signatures: SignatureTable
   let devices: DeviceTable
   /// The different conditions that occur; rules refer to them by index.
   let conditions: ConditionTable
@@ -88,10 +90,20 @@ struct CompiledTable: Sendable {
     case .allow:
       if holds { match.allow = rule } else { match.allowElsewhere = rule }
     case .on:
-      if holds { match.on = rule } else { match.onElsewhere = rule }
+      if conditions.demand(of: condition).isRequest {
+        match.requestOn = rule
+      } else if holds {
+        match.on = rule
+      } else {
+        match.onElsewhere = rule
+      }
     case .off:
       // Whatever the port: the name is what tells the feature.
-      match.off = rule
+      if conditions.demand(of: condition).isRequest {
+        match.requestOff = rule
+      } else {
+        match.off = rule
+      }
     }
   }
 
@@ -103,9 +115,28 @@ struct CompiledTable: Sendable {
     sum.add("\(settings.mode.rawValue) \(settings.binding.rawValue) \(settings.media.rawValue)")
     sum.add(settings.mediaBudget)
     var total = sum.value
+    let patternHashes = signatures.patterns.map { pattern in
+      var hash = Hash()
+      hash.add(pattern.transport.rawValue)
+      hash.add(pattern.ports?.text ?? "")
+      hash.add(pattern.isRefused ? 1 : 0)
+      pattern.bytes.addBytes { hash.add(byte: $0) }
+      return hash.value
+    }
     let conditionHashes = conditions.all.map { condition in
       var hash = Hash()
-      hash.add(condition.text)
+      hash.add(condition.ports.text)
+      hash.add(UInt64(condition.signatures.applications.rawValue))
+      // A sum, since the number of a pattern hangs on which packs there are.
+      var patterns: UInt64 = 0
+      for (i, pattern) in patternHashes.enumerated()
+      where condition.signatures.patterns >> UInt64(i) & 1 == 1 {
+        patterns = patterns &+ pattern
+      }
+      hash.add(patterns)
+      hash.add(UInt64(condition.companion.rawValue))
+      hash.add(UInt64(condition.rate))
+      hash.add(condition.isRequest ? 1 : 0)
       return hash.value
     }
     func add(_ tier: Tier, _ condition: UInt32, _ build: (inout Hash) -> Void) {
@@ -127,10 +158,31 @@ struct CompiledTable: Sendable {
     for record in rules.records where record.kind == .address {
       add(record.tier, record.condition) { $0.add(rules.prefixes[Int(record.index)].text) }
     }
+    addSignatures(add, patternHashes)
     for device in devices.all where device.isUnrestricted {
       add(.allow, TableBuilder.everything) { $0.add(device.address.bits) }
     }
     return total
+  }
+
+  private func addSignatures(
+    _ add: (Tier, UInt32, (inout Hash) -> Void) -> Void, _ patternHashes: [UInt64]
+  ) {
+    for endpoint in signatures.endpoints {
+      add(endpoint.isOn ? .on : .off, endpoint.condition) { $0.add(UInt64(endpoint.service)) }
+    }
+    for request in signatures.requests {
+      add(request.isOn ? .on : .off, request.condition) { $0.add(request.text) }
+    }
+    for (pattern, patternHash) in zip(signatures.patterns, patternHashes) where pattern.isRefused {
+      add(.deny, TableBuilder.everything) { $0.add(patternHash) }
+    }
+    for version in signatures.mmtlsVersions.all {
+      add(.on, TableBuilder.everything) { $0.add(UInt64(version)) }
+    }
+    for (prefix, rule) in builtIn.all {
+      add(rule.tier, rule.condition) { $0.add(prefix.text) }
+    }
   }
 
   /// FNV-1a, 64 bits.

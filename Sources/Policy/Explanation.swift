@@ -1,4 +1,5 @@
 internal import Names
+internal import System
 internal import Wire
 
 /// What the rules say of a subject, and why, for `imgate explain`.
@@ -40,6 +41,7 @@ extension Policy {
     var found: [(tier: Tier, id: RuleID, match: Explanation.Match)] = []
     func add(_ id: RuleID, _ tier: Tier, _ index: UInt32) {
       let condition = table.conditions.all[Int(index)]
+      if condition.isRequest { return }
       let effect =
         switch tier {
         case .deny: "denies"
@@ -51,8 +53,8 @@ extension Policy {
           tier, id,
           Explanation.Match(
             rule: rule(id), effect: effect,
-            holds: tier != .off && condition.contains(subject.transport, subject.port),
-            ports: condition.text)
+            holds: tier != .off && condition.ports.contains(subject.transport, subject.port),
+            ports: condition.ports.text)
         ))
     }
     table.addresses.forEachRule(covering: subject.address) { add($0.rule, $0.tier, $0.condition) }
@@ -64,7 +66,7 @@ extension Policy {
         add($0.rule, $0.tier, $0.condition)
       }
     }
-    return found.sorted {
+    return found.ordered {
       $0.tier != $1.tier ? $0.tier.rawValue < $1.tier.rawValue : $0.id.index < $1.id.index
     }.map { $0.match }
   }

@@ -16,6 +16,9 @@ struct HostMatch {
   var onElsewhere = RuleID.none
   /// Denies the name on every port.
   var denyEverywhere = RuleID.none
+  /// Allows single requests to the name, and so its look-up; of a feature that is on, or off.
+  var requestOn = RuleID.none
+  var requestOff = RuleID.none
 
   /// The rule that would allow the name on other ports; an owner's line before a feature.
   var elsewhere: RuleID { allowElsewhere != .none ? allowElsewhere : onElsewhere }

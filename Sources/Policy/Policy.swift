@@ -46,8 +46,7 @@ public final class Policy: Sendable {
   public let mode: Mode
   /// What an allowed name must prove.
   public let binding: Binding
-  /// How chat media reaches its servers; read, but without effect as long as packs have no
-  /// signatures.
+  /// How chat media reaches its servers.
   public let media: Media
   /// Bytes of chat media a device may move in a day.
   public let mediaBudget: UInt64
@@ -183,13 +182,13 @@ public final class Policy: Sendable {
   }
 
   /// Whether an answer about `name` may teach addresses: an allow line or a feature that is on
-  /// covers it on some port, and no deny line covers it on every port.
+  /// covers it on some port or for some request, and no deny line covers it on every port.
   public func mayTeach(_ name: HostName) -> Bool {
     // Port 0 is in no condition but those for every port: what allows the name elsewhere counts.
     let match = table.match(name, 0, .tcp)
     if match.denyEverywhere != .none { return false }
     return match.allow != .none || match.on != .none || match.allowElsewhere != .none
-      || match.onElsewhere != .none
+      || match.onElsewhere != .none || match.requestOn != .none
   }
 
   /// Whether a pack lists `address` as one of the servers of the feature `rule`.
@@ -201,6 +200,7 @@ public final class Policy: Sendable {
       guard candidate.rule == rule else { return }
       if table.conditions.contains(candidate.condition, .tcp, port)
         || table.conditions.contains(candidate.condition, .udp, port)
+        || table.conditions.contains(candidate.condition, .quic, port)
       {
         isKnown = true
       }

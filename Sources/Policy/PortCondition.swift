@@ -1,3 +1,5 @@
+internal import System
+
 /// A set of ports, as sorted ranges that don't touch.
 struct PortSet: Hashable, Sendable {
   struct Range: Hashable, Sendable {
@@ -13,7 +15,7 @@ struct PortSet: Hashable, Sendable {
   init() {}
 
   init(_ unordered: [Range]) {
-    for range in unordered.sorted(by: { $0.first < $1.first }) {
+    for range in unordered.ordered(by: { $0.first < $1.first }) {
       if let last = ranges.last, Int(range.first) <= Int(last.last) + 1 {
         ranges[ranges.count - 1] = Range(first: last.first, last: max(last.last, range.last))
       } else {
@@ -76,41 +78,5 @@ struct PortCondition: Hashable, Sendable {
       parts.append("\(name) \(set.text)")
     }
     return parts.isEmpty ? "no port" : parts.joined(separator: " ")
-  }
-}
-
-/// The different conditions that occur, all their port ranges in one array: asked for each packet
-/// that is judged.
-struct ConditionTable: Sendable {
-  /// The conditions as they were given.
-  let all: [PortCondition]
-  private var ranges: [PortSet.Range] = []
-  /// Where the ranges of condition i and transport t begin: at 3i + t.
-  private var starts: [UInt32] = [0]
-
-  init(_ all: [PortCondition]) {
-    self.all = all
-    for condition in all {
-      for set in [condition.tcp, condition.udp, condition.quic] {
-        ranges += set.ranges
-        starts.append(UInt32(ranges.count))
-      }
-    }
-  }
-
-  func contains(_ condition: UInt32, _ transport: Transport, _ port: UInt16) -> Bool {
-    let place =
-      switch transport {
-      case .tcp: Int(condition) * 3
-      case .udp: Int(condition) * 3 + 1
-      case .quic: Int(condition) * 3 + 2
-      }
-    var i = Int(starts[place])
-    let end = Int(starts[place + 1])
-    while i < end {
-      if port >= ranges[i].first && port <= ranges[i].last { return true }
-      i += 1
-    }
-    return false
   }
 }

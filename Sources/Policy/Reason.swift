@@ -8,6 +8,11 @@ public enum Reason: String, CaseIterable, Sendable {
   case deviceUnrestricted = "device-unrestricted"
   case paused = "paused"
   case beforeRestart = "before-restart"
+  case signatureAllowed = "signature-allowed"
+  case mediaCompanion = "media-companion"
+  case requestAllowed = "request-allowed"
+  case addressUnproven = "address-unproven"
+  case resolverAllowed = "resolver-allowed"
   // Refused by a rule, or by the want of one.
   case hostDenied = "host-denied"
   case addressDenied = "address-denied"
@@ -16,13 +21,23 @@ public enum Reason: String, CaseIterable, Sendable {
   case portNotAllowed = "port-not-allowed"
   case addressNotLearned = "address-not-learned"
   case rulesChanged = "rules-changed"
+  case otherResolver = "other-resolver"
+  case noCompanion = "no-companion"
+  case mediaBudget = "media-budget"
+  case mediaOff = "media-off"
+  case rateLimit = "rate-limit"
   // Refused for what the flow is.
   case noServerName = "no-server-name"
   case malformedName = "malformed-name"
   case malformedTLS = "malformed-tls"
   case malformedHTTP = "malformed-http"
   case malformedPacket = "malformed-packet"
+  case malformedMMTLS = "malformed-mmtls"
+  case malformedFrame = "malformed-frame"
+  case malformedDNS = "malformed-dns"
   case unknownProtocol = "unknown-protocol"
+  case unwantedProtocol = "unwanted-protocol"
+  case quic = "quic"
   case udp = "udp"
   case icmp = "icmp"
   case otherProtocol = "other-protocol"
@@ -31,6 +46,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case spoofedSource = "spoofed-source"
   case serverFirst = "server-first"
   case serverNotTLS = "server-not-tls"
+  case serverMismatch = "server-mismatch"
   case nameChanged = "name-changed"
   case httpConnect = "http-connect"
   // Refused for how it was sent.
@@ -51,7 +67,9 @@ public enum Reason: String, CaseIterable, Sendable {
   /// Whether flows with this reason are allowed.
   public var isAllow: Bool {
     switch self {
-    case .hostAllowed, .addressAllowed, .deviceUnrestricted, .paused, .beforeRestart: true
+    case .hostAllowed, .addressAllowed, .deviceUnrestricted, .paused, .beforeRestart,
+      .signatureAllowed, .mediaCompanion, .requestAllowed, .addressUnproven, .resolverAllowed:
+      true
     default: false
     }
   }

@@ -45,6 +45,27 @@ struct Feature: Sendable {
   let path: String
   let line: Int
   let isOn: Bool
+  /// What stands for the service in `Vouchers`.
+  let serviceKey: UInt32
+
+  init(_ pack: ServicePack, _ feature: ServicePack.Feature, isOn: Bool) {
+    service = pack.service
+    serviceTitle = pack.title
+    key = feature.key
+    title = feature.title
+    note = feature.note
+    path = pack.path
+    line = feature.line
+    self.isOn = isOn
+    serviceKey = Self.key(of: pack.service)
+  }
 
   var name: String { "\(service).\(key)" }
+
+  /// The same over all reloads and restarts, and never 0.
+  static func key(of service: String) -> UInt32 {
+    var hash = CompiledTable.Hash()
+    hash.add(service)
+    return max(1, UInt32(truncatingIfNeeded: hash.value ^ hash.value >> 32))
+  }
 }

@@ -15,7 +15,10 @@ struct RulesReader {
     "version", "mode", "binding", "media", "mediaBudget", "services", "allow", "deny", "devices",
   ]
 
-  init(services: [ServicePack]) { self.services = services }
+  init(services: [ServicePack]) {
+    self.services = services
+    for service in services { builder.addPatterns(service) }
+  }
 
   mutating func read(_ root: YAMLNode) {
     guard root.isMapping else {
@@ -38,22 +41,8 @@ struct RulesReader {
     if let binding = root["binding"]?.choice(Policy.Binding.self, &diagnostics) {
       settings.binding = binding
     }
-    // Without signatures in the packs there is no media to tell from other traffic. Said only when
-    // the owner asked for something else than what a new installation has.
-    let defaults = Settings()
-    let noEffect = "has no effect yet: this version recognises no chat media by its bytes"
-    if let node = root["media"], let media = node.choice(Policy.Media.self, &diagnostics) {
-      settings.media = media
-      if media != defaults.media {
-        diagnostics.warning("media: \(media.rawValue) \(noEffect)", at: node)
-      }
-    }
-    if let node = root["mediaBudget"], let budget = node.byteCount(&diagnostics) {
-      settings.mediaBudget = budget
-      if budget != defaults.mediaBudget {
-        diagnostics.warning("mediaBudget: \(node.text) \(noEffect)", at: node)
-      }
-    }
+    if let media = root["media"]?.choice(Policy.Media.self, &diagnostics) { settings.media = media }
+    if let budget = root["mediaBudget"]?.byteCount(&diagnostics) { settings.mediaBudget = budget }
   }
 
   // MARK: Services
@@ -72,7 +61,7 @@ struct RulesReader {
 
   private mutating func readService(_ service: ServicePack, _ node: YAMLNode?) {
     var isOn = service.isOnByDefault
-    var switched: [String: Bool] = [:]
+    var switched: [(feature: String, isOn: Bool?)] = []
     if let node, node.isMapping {
       isOn = true
       let keys = service.features.map { $0.key }
@@ -81,8 +70,9 @@ struct RulesReader {
           entry.key.reportUnknown("feature of \(service.service)", keys, &diagnostics)
           continue
         }
-        switched[feature.key] = entry.value.toggle(&diagnostics)
-        if switched[feature.key] == true, feature.endpoints.isEmpty {
+        let isOn = entry.value.toggle(&diagnostics)
+        switched.append((feature: feature.key, isOn: isOn))
+        if isOn == true, feature.endpoints.isEmpty {
           diagnostics.warning(
             "\(service.service).\(feature.key) has no effect yet: this version can't recognise it",
             at: entry.value)
@@ -96,15 +86,9 @@ struct RulesReader {
       }
     }
     for feature in service.features {
-      let isOn = isOn && (switched[feature.key] ?? feature.isOnByDefault)
-      let rule = builder.addFeature(
-        Feature(
-          service: service.service, serviceTitle: service.title, key: feature.key,
-          title: feature.title, note: feature.note, path: service.path, line: feature.line,
-          isOn: isOn))
-      for endpoint in feature.endpoints {
-        builder.addEndpoint(endpoint, of: rule, isOn: isOn)
-      }
+      let chosen = switched.last { $0.feature == feature.key }?.isOn
+      let isOn = isOn && (chosen ?? feature.isOnByDefault)
+      builder.addFeature(Feature(service, feature, isOn: isOn), feature.endpoints)
     }
   }
 
@@ -169,10 +153,6 @@ struct RulesReader {
     }
     if tier == .allow, key != "address", let node = line["protocol"] {
       warnOfNamelessTransport(node)
-    } else if tier == .allow, let node = line["protocol"], node.hasText("quic") {
-      diagnostics.warning(
-        "this line has no effect yet: this version does not recognise QUIC; 'protocol: udp' "
-          + "allows every datagram to these addresses", at: node)
     }
   }
 
@@ -180,9 +160,6 @@ struct RulesReader {
     if node.hasText("udp") {
       diagnostics.warning(
         "this line has no effect: a UDP datagram carries no host name; use \"address\"", at: node)
-    } else if node.hasText("quic") {
-      diagnostics.warning(
-        "this line has no effect yet: this version does not read the host name in QUIC", at: node)
     }
   }
 

@@ -1,3 +1,5 @@
+internal import Names
+internal import System
 internal import Wire
 internal import YAML
 
@@ -17,6 +19,24 @@ struct ServicePack {
     var regexes: [(String, CompiledRegex)] = []
     var addresses: [Address] = []
     var ports = PortCondition()
+    /// Nameless protocols: those with a parser, and the pack's patterns by their place.
+    var applications = ApplicationSet()
+    var patterns: [Int] = []
+    var companion = ApplicationSet()
+    var requests: [Request] = []
+    /// Datagrams a minute; 0: no limit.
+    var rate: UInt16 = 0
+
+    /// Whether it lists nothing but patterns of what is refused: such an endpoint opens no port.
+    func namesOnlyRefused(_ allowed: SignatureSet) -> Bool {
+      !patterns.isEmpty && allowed.isEmpty && hosts.isEmpty && regexes.isEmpty && addresses.isEmpty
+    }
+  }
+
+  struct Request {
+    let method: [UInt8]
+    let host: HostName
+    let path: [UInt8]
   }
 
   struct Feature {
@@ -33,6 +53,8 @@ struct ServicePack {
   let isOnByDefault: Bool
   let path: String
   let line: Int
+  let mmtlsVersions: [UInt16]
+  let patterns: [SignatureTable.Pattern]
   let features: [Feature]
 
   func feature(_ key: String) -> Feature? { features.first { $0.key == key } }
@@ -52,18 +74,35 @@ struct ServicePack {
             at: root["service"] ?? root)
           continue
         }
+        let known = packs.reduce(0) { $0 + $1.patterns.count }
+        if known + pack.patterns.count > SignatureSet.maximumPatterns {
+          diagnostics.error(
+            "more than \(SignatureSet.maximumPatterns) patterns in all packs together",
+            at: root["patterns"] ?? root)
+          continue
+        }
+        var versions = MMTLSVersions()
+        for version in packs.flatMap({ $0.mmtlsVersions }) + pack.mmtlsVersions
+        where !versions.insert(version) {
+          diagnostics.error(
+            "more than \(MMTLSVersions.maximumCount) versions of mmtls in all packs together",
+            at: root["mmtls"] ?? root)
+          break
+        }
         packs.append(pack)
       } catch {
         diagnostics.append(error)
       }
     }
-    return packs.sorted { $0.service < $1.service }
+    return packs.ordered { $0.service < $1.service }
   }
 
   private static func read(
     _ root: YAMLNode, _ diagnostics: inout Diagnostics
   ) -> ServicePack? {
-    let keys = ["version", "service", "title", "default", "ports", "features"]
+    let keys = [
+      "version", "service", "title", "default", "ports", "mmtls", "patterns", "features",
+    ]
     guard root.checkMapping("a service pack", keys: keys, &diagnostics) else { return nil }
     checkVersion(root, "service pack", &diagnostics)
     guard let name = root["service"] else {
@@ -74,24 +113,28 @@ struct ServicePack {
     let title = root["title"]?.string("a title", &diagnostics) ?? service
     let isOn = root["default"]?.toggle(&diagnostics) ?? true
     let ports = root["ports"].flatMap { readPorts($0, &diagnostics) } ?? PortCondition.web
+    let versions = readMMTLSVersions(root["mmtls"], &diagnostics)
+    let patterns = readPatterns(root["patterns"], of: service, &diagnostics)
     var features: [Feature] = []
     if let node = root["features"], node.isMapping {
       for entry in node.entries {
-        if let feature = readFeature(entry.key, entry.value, ports, &diagnostics) {
+        if let feature = readFeature(entry.key, entry.value, ports, patterns, &diagnostics) {
           features.append(feature)
         }
       }
+      checkSignatures(node, patterns, features, at: root["patterns"], &diagnostics)
     } else {
       diagnostics.error(
         "expected \"features:\" with at least one feature", at: root["features"] ?? root)
     }
     return ServicePack(
       service: service, title: title, isOnByDefault: isOn, path: root.path, line: name.line,
-      features: features)
+      mmtlsVersions: versions, patterns: patterns, features: features)
   }
 
   private static func readFeature(
-    _ key: YAMLNode, _ node: YAMLNode, _ ports: PortCondition, _ diagnostics: inout Diagnostics
+    _ key: YAMLNode, _ node: YAMLNode, _ ports: PortCondition,
+    _ patterns: [SignatureTable.Pattern], _ diagnostics: inout Diagnostics
   ) -> Feature? {
     guard let name = readKey(key, "a feature key", &diagnostics),
       node.checkMapping(
@@ -100,7 +143,9 @@ struct ServicePack {
     var endpoints: [Endpoint] = []
     if let list = node["endpoints"]?.list("a list of endpoints", &diagnostics) {
       for item in list {
-        if let endpoint = readEndpoint(item, ports, &diagnostics) { endpoints.append(endpoint) }
+        if let endpoint = readEndpoint(item, ports, patterns, &diagnostics) {
+          endpoints.append(endpoint)
+        }
       }
     }
     // `endpoints: []` is a feature that has a name and a switch, and that nobody can recognise yet.
@@ -115,9 +160,12 @@ struct ServicePack {
   }
 
   private static func readEndpoint(
-    _ node: YAMLNode, _ ports: PortCondition, _ diagnostics: inout Diagnostics
+    _ node: YAMLNode, _ ports: PortCondition, _ patterns: [SignatureTable.Pattern],
+    _ diagnostics: inout Diagnostics
   ) -> Endpoint? {
-    let keys = ["hosts", "regexes", "addresses", "ports"]
+    let keys = [
+      "hosts", "regexes", "addresses", "ports", "signatures", "companion", "requests", "rate",
+    ]
     guard node.isMapping, node.checkMapping("an endpoint", keys: keys, &diagnostics) else {
       if !node.isMapping { node.report(expected: "an endpoint with \"hosts:\"", &diagnostics) }
       return nil
@@ -136,8 +184,12 @@ struct ServicePack {
       }
     }
     for item in node["addresses"]?.list("a list of addresses", &diagnostics) ?? node.items {
-      if let address = readAddress(item, &diagnostics) { endpoint.addresses.append(address) }
+      if let address = readAddress(item, endpoint.ports, &diagnostics) {
+        endpoint.addresses.append(address)
+      }
     }
+    readSignatures(node, &endpoint, patterns, &diagnostics)
+    readRequests(node, &endpoint, &diagnostics)
     return endpoint
   }
 
@@ -165,8 +217,10 @@ struct ServicePack {
   }
 
   /// Reads `198.51.100.7`, `198.51.100.0/24`, `198.51.100.7:8080` or `[2001:2::7]:8080`.
+  ///
+  /// A port of its own counts for those transports to which the endpoint's `ports` open it.
   private static func readAddress(
-    _ node: YAMLNode, _ diagnostics: inout Diagnostics
+    _ node: YAMLNode, _ ports: PortCondition, _ diagnostics: inout Diagnostics
   ) -> Endpoint.Address? {
     let expected = "an address such as 198.51.100.7, 198.51.100.7:8080 or [2001:2::7]:8080"
     guard let text = node.string(expected, &diagnostics) else { return nil }
@@ -181,8 +235,15 @@ struct ServicePack {
       if let address = IPAddress(String(host)),
         let prefix = IPPrefix(address, length: address.isIPv4 ? 32 : 128)
       {
-        let set = PortSet(ports: [port])
-        return Endpoint.Address(prefix: prefix, ports: PortCondition(tcp: set, udp: set))
+        var own = PortCondition()
+        for transport in Transport.allCases where ports.contains(transport, port) {
+          own.set(transport, PortSet(ports: [port]))
+        }
+        if own == PortCondition() {
+          diagnostics.warning(
+            "this address has no effect: the endpoint's ports are \(ports.text)", at: node)
+        }
+        return Endpoint.Address(prefix: prefix, ports: own)
       }
     }
     node.report(expected: expected, &diagnostics)
@@ -190,7 +251,7 @@ struct ServicePack {
   }
 
   /// Reads a word of lower-case letters, digits and hyphens.
-  private static func readKey(
+  static func readKey(
     _ node: YAMLNode, _ what: String, _ diagnostics: inout Diagnostics
   ) -> String? {
     let text = node.text

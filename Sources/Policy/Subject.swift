@@ -8,13 +8,6 @@ public enum Transport: String, CaseIterable, Sendable {
   case quic
 }
 
-/// The protocol that a flow's first bytes belong to.
-public enum Application: String, CaseIterable, Sendable {
-  case unknown
-  case tls
-  case http
-}
-
 /// What is judged: all that the rules may ask of a flow.
 public struct Subject: Sendable {
   /// The protocol that was recognised; `.unknown` before any byte has come.
@@ -63,12 +56,22 @@ public struct Decision: Equatable, Sendable {
   /// Allowed by name: under `binding: strict` the server's address must also be one that the
   /// trusted resolver gave for that name.
   public var needsKnownAddress: Bool
+  /// Allowed by signature as a companion of chat: one of these connections must be alive on the same
+  /// device, the client's direction must stay valid for life, and its bytes count against the budget.
+  public var vouchers: Vouchers
+  /// Datagrams that a device may send in a minute to the rule's servers; 0 is no limit.
+  public var rate: UInt16
 
   /// All of it.
-  public init(reason: Reason, rule: RuleID, needsKnownAddress: Bool = false) {
+  public init(
+    reason: Reason, rule: RuleID, needsKnownAddress: Bool = false, vouchers: Vouchers = .none,
+    rate: UInt16 = 0
+  ) {
     self.reason = reason
     self.rule = rule
     self.needsKnownAddress = needsKnownAddress
+    self.vouchers = vouchers
+    self.rate = rate
   }
 
   /// Whether the flow may pass (as far as the rules go).

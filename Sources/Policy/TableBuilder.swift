@@ -13,8 +13,11 @@ struct TableBuilder {
   private var addresses = AddressTable()
   private var builtIn = AddressTable()
   private var devices = DeviceTable()
-  private var conditions: [PortCondition] = [.everything]
-  private var indices: [PortCondition: UInt32] = [.everything: everything]
+  private var signatures = SignatureTable()
+  /// Where a service's patterns begin.
+  private var firstPatterns: [String: Int] = [:]
+  private var conditions: [Condition] = [.everything]
+  private var indices: [Condition: UInt32] = [.everything: everything]
   private var open = PortCondition()
 
   /// The file with the owner's lines.
@@ -24,7 +27,9 @@ struct TableBuilder {
   }
 
   /// The index of a condition.
-  mutating func intern(_ condition: PortCondition) -> UInt32 {
+  mutating func intern(_ ports: PortCondition) -> UInt32 { intern(Condition(ports)) }
+
+  private mutating func intern(_ condition: Condition) -> UInt32 {
     if let index = indices[condition] { return index }
     let index = UInt32(conditions.count)
     conditions.append(condition)
@@ -37,19 +42,52 @@ struct TableBuilder {
 
   // MARK: Features
 
-  mutating func addFeature(_ feature: Feature) -> RuleID {
+  /// Adds what a pack says of the bytes of protocols.
+  mutating func addPatterns(_ pack: ServicePack) {
+    firstPatterns[pack.service] = signatures.patterns.count
+    signatures.patterns += pack.patterns
+    // The packs have no more of them together than there is room for.
+    for version in pack.mmtlsVersions { _ = signatures.mmtlsVersions.insert(version) }
+  }
+
+  mutating func addFeature(_ feature: Feature, _ endpoints: [ServicePack.Endpoint]) {
     let id = rules.nextID
     rules.features.append(feature)
     rules.records.append(
       RuleTable.Record(
         kind: .feature, tier: feature.isOn ? .on : .off, line: UInt32(feature.line),
         index: UInt32(rules.features.count - 1), note: RuleTable.none, condition: 0))
-    return id
+    for endpoint in endpoints { addEndpoint(endpoint, of: feature, id) }
   }
 
-  mutating func addEndpoint(_ endpoint: ServicePack.Endpoint, of rule: RuleID, isOn: Bool) {
+  private mutating func addEndpoint(
+    _ endpoint: ServicePack.Endpoint, of feature: Feature, _ rule: RuleID
+  ) {
+    let isOn = feature.isOn
     let tier = isOn ? Tier.on : .off
-    let condition = intern(endpoint.ports)
+    var wanted = Condition(endpoint.ports)
+    wanted.signatures = addSignatures(endpoint, feature, rule)
+    if !wanted.signatures.isEmpty {
+      wanted.companion = endpoint.companion
+      wanted.rate = endpoint.rate
+    }
+    wanted.isRequest = !endpoint.requests.isEmpty
+    let condition = intern(wanted)
+    if !wanted.signatures.isEmpty {
+      signatures.endpoints.append(
+        SignatureTable.Endpoint(
+          rule: rule, service: feature.serviceKey, condition: condition, isOn: isOn,
+          hasNoServer: endpoint.hosts.isEmpty && endpoint.regexes.isEmpty
+            && endpoint.addresses.isEmpty))
+    }
+    for request in endpoint.requests {
+      signatures.requests.append(
+        SignatureTable.Request(
+          method: request.method, host: request.host, path: request.path, rule: rule,
+          condition: condition, isOn: isOn))
+      _ = hosts.insert(
+        request.host, isSuffix: false, tier: tier, condition: condition, rule: rule)
+    }
     for host in endpoint.hosts {
       _ = hosts.insert(
         host.name, isSuffix: host.isSuffix, tier: tier, condition: condition, rule: rule)
@@ -59,11 +97,29 @@ struct TableBuilder {
         RegexTable.Rule(
           regex: regex, pattern: pattern, rule: rule, tier: tier, condition: condition))
     }
-    if isOn { open.formUnion(endpoint.ports) }
+    if isOn, !endpoint.namesOnlyRefused(wanted.signatures) { open.formUnion(endpoint.ports) }
     for address in endpoint.addresses where isOn {
-      let condition = intern(address.ports ?? endpoint.ports)
-      _ = builtIn.insert(address.prefix, tier: tier, condition: condition, rule: rule)
+      wanted.ports = address.ports ?? endpoint.ports
+      _ = builtIn.insert(address.prefix, tier: tier, condition: intern(wanted), rule: rule)
     }
+  }
+
+  /// What an endpoint lists, without the patterns that only name what is refused: those keep the
+  /// feature as their rule.
+  private mutating func addSignatures(
+    _ endpoint: ServicePack.Endpoint, _ feature: Feature, _ rule: RuleID
+  ) -> SignatureSet {
+    var set = SignatureSet(applications: endpoint.applications)
+    let first = firstPatterns[feature.service] ?? 0
+    for index in endpoint.patterns {
+      if signatures.patterns[first + index].rule == .none {
+        signatures.patterns[first + index].rule = rule
+      }
+      if !signatures.patterns[first + index].isRefused {
+        set.patterns |= 1 << UInt64(first + index)
+      }
+    }
+    return set
   }
 
   // MARK: The owner's lines
@@ -118,6 +174,8 @@ struct TableBuilder {
     let id = append(
       .address, tier, node, index: UInt32(rules.prefixes.count), note: note, condition: condition)
     rules.prefixes.append(prefix)
+    // Whether a datagram is QUIC shows only when it may come.
+    if tier == .allow { open.quic = open.quic.union(conditions[Int(condition)].ports.quic) }
     return addresses.insert(prefix, tier: tier, condition: condition, rule: id)
   }
 
@@ -138,7 +196,7 @@ struct TableBuilder {
   private mutating func opened(_ condition: UInt32) {
     if lastOpened == condition { return }
     lastOpened = condition
-    open.formUnion(conditions[Int(condition)])
+    open.formUnion(conditions[Int(condition)].ports)
   }
 
   /// Whether any line denies a host.
@@ -164,7 +222,7 @@ struct TableBuilder {
     rules.records = rules.records.withExactCapacity
     return CompiledTable(
       rules: rules, hosts: hosts, regexes: RegexTable(regexes), addresses: addresses,
-      builtIn: builtIn, devices: devices,
+      builtIn: builtIn, signatures: signatures, devices: devices,
       conditions: ConditionTable(conditions), open: open)
   }
 }

@@ -37,8 +37,12 @@ public struct Command: Sendable {
 
   /// Runs it with `input` as its standard input.
   ///
-  /// At most `limit` bytes of each stream are kept.
-  public func run(input: [UInt8] = [], limit: Int = 4 << 20) throws(SystemError) -> Outcome {
+  /// At most `limit` bytes of each stream are kept. A program that has not ended after `patience` is
+  /// killed: the error is `ETIMEDOUT` then.
+  public func run(
+    input: [UInt8] = [], limit: Int = 4 << 20, patience: Instant.Span = .seconds(15)
+  ) throws(SystemError) -> Outcome {
+    let deadline = Instant.now + patience
     var stdin = try Pipe()
     var stdout = try Pipe()
     var stderr = try Pipe()
@@ -46,13 +50,36 @@ public struct Command: Sendable {
     stdin.closeReadEnd()
     stdout.closeWriteEnd()
     stderr.closeWriteEnd()
-    let (output, errors) = Self.exchange(input, &stdin, stdout, stderr, limit: limit)
-    var status: CInt = 0
-    while unsafe waitpid(child, &status, 0) < 0 {
-      if imgate_errno() != EINTR { throw SystemError("waitpid") }
-    }
+    let (output, errors) = Self.exchange(
+      input, &stdin, stdout, stderr, limit: limit, until: deadline)
+    let status = try Self.wait(for: child, until: deadline)
     let code = imgate_exited(status) ? imgate_exit_status(status) : 128 + imgate_term_signal(status)
     return Outcome(status: code, output: output, errors: errors)
+  }
+
+  // The status with which it ended. One that is late is killed, and its end awaited.
+  private static func wait(
+    for child: pid_t, until deadline: Instant
+  ) throws(SystemError) -> CInt {
+    var isKilled = false
+    while true {
+      var status: CInt = 0
+      // Its streams are closed: as a rule it has ended, or is about to.
+      let ended = unsafe waitpid(child, &status, isKilled ? 0 : CInt(WNOHANG))
+      if ended < 0, imgate_errno() != EINTR { throw SystemError("waitpid") }
+      if ended > 0 {
+        if isKilled { throw SystemError("waitpid", code: ETIMEDOUT) }
+        return status
+      }
+      guard !isKilled else { continue }
+      if Instant.now >= deadline {
+        kill(child, SIGKILL)
+        isKilled = true
+      } else {
+        // Nothing to watch, a millisecond to wait.
+        poll(nil, 0, 1)
+      }
+    }
   }
 
   private func spawn(
@@ -109,7 +136,7 @@ public struct Command: Sendable {
   // much can't dead-lock with us.
   private static func exchange(
     _ input: [UInt8], _ stdin: inout Pipe, _ stdout: borrowing Pipe, _ stderr: borrowing Pipe,
-    limit: Int
+    limit: Int, until deadline: Instant
   ) -> ([UInt8], [UInt8]) {
     var sent = 0
     var kept: ([UInt8], [UInt8]) = ([], [])
@@ -122,7 +149,9 @@ public struct Command: Sendable {
         pollfd(fd: open.1 ? stderr.readEnd : -1, events: Int16(POLLIN), revents: 0),
       ]
       // The array outlives the call and has three entries.
-      if unsafe poll(&polls, 3, -1) < 0 { continue }
+      let left = deadline.since(.now).wholeMilliseconds
+      guard left > 0 else { break }
+      if unsafe poll(&polls, 3, CInt(clamping: left)) <= 0 { continue }
       if polls[0].revents != 0 {
         // The pointer is used within the closure only.
         let n = unsafe input.withUnsafeBytes { buffer in

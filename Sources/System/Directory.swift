@@ -14,7 +14,7 @@ public enum Directory {
       }
       if name.utf8.first != UInt8(ascii: ".") { names.append(name) }
     }
-    return names.sorted()
+    return names.ordered()
   }
 
   /// Makes the directory at `path`, and those above it, unless they are there (mode 0755).

@@ -32,8 +32,6 @@ public struct SystemError: Error, Equatable, Sendable {
   public var isNotPermitted: Bool { code == EPERM || code == EACCES }
   /// `ECONNREFUSED`: nobody listens there.
   public var isConnectionRefused: Bool { code == ECONNREFUSED }
-  /// `EADDRINUSE`: somebody else listens there.
-  public var isAddressInUse: Bool { code == EADDRINUSE }
   /// `ETIMEDOUT`: it took too long.
   public var isTimedOut: Bool { code == ETIMEDOUT }
   /// `EAGAIN`: nothing to read, or no room to write, right now.

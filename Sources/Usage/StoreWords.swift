@@ -5,38 +5,48 @@ internal import Wire
 struct StoreWords {
   /// Devices that have a name.
   private(set) var names: [(device: MACAddress, name: String)] = []
-  private var devices: [Int64: MACAddress] = [:]
-  private var clients: [Int64: (device: MACAddress, address: IPAddress)] = [:]
-  private var rules: [Int64: (service: String, name: String)] = [:]
-  private var hosts: [Int64: String] = [:]
-  private var outcomes: [Int64: (verdict: UsageVerdict, reason: String)] = [:]
+  private var devices = Numbered<MACAddress>()
+  private var clients = Numbered<(device: MACAddress, address: IPAddress)>()
+  private var rules = Numbered<(service: String, name: String)>()
+  private var hosts = Numbered<String>()
+  private var outcomes = Numbered<(verdict: UsageVerdict, reason: String)>()
+
+  /// The words of one table by their numbers: one type of dictionary for all tables.
+  private struct Numbered<Word> {
+    private var places: [Int64: Int] = [:]
+    private var words: [Word] = []
+
+    subscript(number: Int64) -> Word? { places[number].map { words[$0] } }
+
+    mutating func add(_ number: Int64, _ word: Word) {
+      places[number] = words.count
+      words.append(word)
+    }
+  }
 
   init(_ database: Database) throws(UsageStoreError) {
     let device = try database.prepare("SELECT id, mac, name FROM device")
     while try device.step() {
       let mac = MACAddress(device.text(1)) ?? .unknown
-      devices[device.number(0)] = mac
+      devices.add(device.number(0), mac)
       let name = device.text(2)
       if !name.isEmpty { names.append((device: mac, name: name)) }
     }
     let client = try database.prepare("SELECT id, device, address FROM client")
     while try client.step() {
-      clients[client.number(0)] = (
-        device: self.device(client.number(1)),
-        address: IPAddress(client.text(2)) ?? UsageKey.anyClient
-      )
+      let address = IPAddress(client.text(2)) ?? UsageKey.anyClient
+      clients.add(client.number(0), (device: self.device(client.number(1)), address: address))
     }
     let rule = try database.prepare("SELECT id, service, name FROM rule")
     while try rule.step() {
-      rules[rule.number(0)] = (service: rule.text(1), name: rule.text(2))
+      rules.add(rule.number(0), (service: rule.text(1), name: rule.text(2)))
     }
     let host = try database.prepare("SELECT id, name FROM host")
-    while try host.step() { hosts[host.number(0)] = host.text(1) }
+    while try host.step() { hosts.add(host.number(0), host.text(1)) }
     let outcome = try database.prepare("SELECT id, verdict, reason FROM outcome")
     while try outcome.step() {
-      outcomes[outcome.number(0)] = (
-        verdict: UsageVerdict(rawValue: outcome.text(1)) ?? .deny, reason: outcome.text(2)
-      )
+      let verdict = UsageVerdict(rawValue: outcome.text(1)) ?? .deny
+      outcomes.add(outcome.number(0), (verdict: verdict, reason: outcome.text(2)))
     }
   }
 

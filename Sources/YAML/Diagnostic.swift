@@ -1,3 +1,5 @@
+internal import System
+
 /// Something that is wrong, or doubtful, at one place of a file.
 public struct Diagnostic: Equatable, Sendable {
   /// How bad it is.
@@ -86,7 +88,7 @@ public struct Diagnostics: Error, Sendable {
     for diagnostic in list where !paths.contains(diagnostic.path) { paths.append(diagnostic.path) }
     var sorted: [Diagnostic] = []
     for path in paths {
-      sorted += list.filter { $0.path == path }.sorted {
+      sorted += list.filter { $0.path == path }.ordered {
         $0.line != $1.line ? $0.line < $1.line : $0.column < $1.column
       }
     }

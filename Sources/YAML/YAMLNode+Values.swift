@@ -66,15 +66,19 @@ extension YAMLNode {
   public func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ type: Choice.Type, _ diagnostics: inout Diagnostics
   ) -> Choice? {
-    var words: [String] = []
-    for value in Choice.allCases {
-      if hasText(value.rawValue) { return value }
-      words.append(value.rawValue)
-    }
+    for value in Choice.allCases where hasText(value.rawValue) { return value }
+    reportNoChoice(Choice.allCases.map { $0.rawValue }, &diagnostics)
+    return nil
+  }
+
+  /// Reports that this is none of the `words`.
+  ///
+  /// Apart from `choice`, which is compiled anew for every enumeration.
+  @export(interface) @inline(never)
+  func reportNoChoice(_ words: [String], _ diagnostics: inout Diagnostics) {
     let nearest = isScalar ? Spelling.nearest(to: text, in: words) : nil
     let hint = nearest.map { "; did you mean \"\($0)\"?" } ?? ""
     diagnostics.error("expected \(Spelling.list(words)), found \(found)\(hint)", at: self)
-    return nil
   }
 
   /// `on` or `off`.

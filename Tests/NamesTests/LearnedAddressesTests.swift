@@ -42,6 +42,84 @@ struct LearnedAddressesTests {
     #expect(!again.knows(host, at: server, now: at(100 + lasts)))
   }
 
+  @Test("tell the names that live there")
+  func names() throws {
+    let learned = LearnedAddresses()
+    let server = try address("198.18.0.7")
+    for text in ["long.example", "short.example", "extshort.example"] {
+      learned.learn(server, for: try name(text), timeToLive: 60, from: .newgetdns, now: at(0))
+    }
+    learned.learn(
+      try address("198.18.0.8"), for: try name("other.example"), timeToLive: 60, from: .dns,
+      now: at(0))
+    var seen: Set<String> = []
+    #expect(
+      !learned.hasName(at: server, now: at(1)) { name in
+        seen.insert(name.text)
+        return false
+      })
+    #expect(seen == ["long.example", "short.example", "extshort.example"])
+    #expect(!learned.hasName(at: try address("198.18.0.9"), now: at(1)) { _ in true })
+    #expect(!learned.hasName(at: server, now: at(4_200)) { _ in true })
+  }
+
+  @Test("last longer where a name that lives there is used, and only for that name")
+  func useOfNames() throws {
+    let learned = LearnedAddresses()
+    let server = try address("198.18.0.7")
+    let long = try name("long.example"), short = try name("short.example")
+    for name in [long, short] {
+      learned.learn(server, for: name, timeToLive: 60, from: .dns, now: at(0))
+    }
+    #expect(learned.hasName(at: server, now: at(4_000)) { $0 == long })
+    #expect(learned.knows(long, at: server, now: at(8_000)))
+    #expect(!learned.knows(short, at: server, now: at(4_200)))
+  }
+
+  @Test("are kept for 64 names at one address: a new one puts out the one that would expire first")
+  func manyNames() throws {
+    let learned = LearnedAddresses()
+    let server = try address("198.18.0.7")
+    for i in 0..<64 as Range<UInt32> {
+      learned.learn(
+        server, for: try name("n\(i).example"), timeToLive: 1_000 + (i + 7) % 64, from: .dns,
+        now: at(0))
+    }
+    #expect(learned.count == 64)
+    learned.learn(server, for: try name("new.example"), timeToLive: 600, from: .dns, now: at(0))
+    #expect(learned.count == 64)
+    // 57 is the one with the least time to live.
+    #expect(!learned.knows(try name("n57.example"), at: server, now: at(1)))
+    #expect(learned.knows(try name("new.example"), at: server, now: at(1)))
+    var names = 0
+    learned.hasName(at: server, now: at(1)) { _ in
+      names += 1
+      return false
+    }
+    #expect(names == 64)
+  }
+
+  @Test("are found by address and by name after room was made and entries expired")
+  func afterMakingRoom() throws {
+    let learned = LearnedAddresses(limit: 100)
+    for i in 0..<1_000 as Range<UInt32> {
+      learned.learn(
+        IPAddress(ipv4: 0xc612_0000 + i % 10), for: try name("n\(i).example"),
+        timeToLive: 600 + i, from: .dns, now: at(0))
+    }
+    #expect(learned.count <= 100)
+    learned.expire(now: at(5_150))
+    var byAddress: Set<String> = []
+    for i in 0..<10 as Range<UInt32> {
+      learned.hasName(at: IPAddress(ipv4: 0xc612_0000 + i), now: at(5_150)) { name in
+        byAddress.insert(name.text)
+        return false
+      }
+    }
+    #expect(byAddress == Set(learned.entries(now: at(5_150)).map { $0.name.text }))
+    #expect(byAddress.count == learned.count && byAddress.contains("n999.example"))
+  }
+
   @Test("last longer while they are used")
   func use() throws {
     let learned = LearnedAddresses()
@@ -171,6 +249,15 @@ struct LearnedAddressesLinesTests {
     let past = LearnedAddresses()
     let early = Array("a.example 198.18.0.7 dns -9223372036854775808\n".utf8)
     #expect(past.restore(from: early, now: at(10), wall: WallTime(seconds: 100)) == 0)
+  }
+
+  @Test("says what HTTP DNS taught")
+  func newgetdns() throws {
+    let learned = LearnedAddresses()
+    let line = Array("long.example 198.18.0.7 newgetdns 5000\n".utf8)
+    #expect(learned.restore(from: line, now: at(0), wall: WallTime(seconds: 0)) == 1)
+    #expect(learned.hasName(at: try address("198.18.0.7"), now: at(1)) { _ in true })
+    #expect(learned.serialised(now: at(0), wall: WallTime(seconds: 0)) == line)
   }
 
   @Test("costs what is damaged of it, no more")

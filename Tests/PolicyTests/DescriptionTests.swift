@@ -39,7 +39,7 @@ import YAML
           """), packs: [SourceFile(path: "p", text: pack)])
     #expect(
       policy.effectiveTable() == """
-        mode enforce, binding strict
+        mode enforce, binding strict, media companion
         The first line that fits decides; what none fits is refused.
         allow   device 02:00:5e:10:00:01                every port              r:3
         deny    192.0.2.0/24                            every port              r:2

@@ -66,7 +66,9 @@ enum Fixtures {
   }
 
   static func realPacks() throws -> [SourceFile] {
-    try ["wechat", "qq", "wecom", "push"].map { try file("rules/services/\($0).yaml") }
+    try ["wechat", "qq", "wecom", "push", "connectivity", "time"].map {
+      try file("rules/services/\($0).yaml")
+    }
   }
 
   /// What an installation has before its owner changes anything.

@@ -167,11 +167,7 @@ import YAML
     Case("mode: audit\nbinding: off\nmedia: companion\nmediaBudget: 300MB\n"),
     Case("allow:\ndeny:\ndevices:\nservices:\n"),
     Case(
-      "media: off\nmediaBudget: 1GB\n",
-      "r:1:8: warning: media: off has no effect yet: this version recognises no chat media by its "
-        + "bytes",
-      "r:2:14: warning: mediaBudget: 1GB has no effect yet: this version recognises no chat media "
-        + "by its bytes"),
+      "media: off\nmediaBudget: 1GB\n"),
     Case(
       "services: {chat: {calls: on}}\n",
       "r:1:26: warning: chat.calls has no effect yet: this version can't recognise it"),
@@ -202,14 +198,8 @@ import YAML
       "allow: [{host: a.example, protocol: udp}]\n",
       "r:1:37: warning: this line has no effect: a UDP datagram carries no host name; use "
         + "\"address\""),
-    Case(
-      "allow: [{host: a.example, protocol: quic}]\n",
-      "r:1:37: warning: this line has no effect yet: this version does not read the host name in "
-        + "QUIC"),
-    Case(
-      "allow: [{address: 192.0.2.1, protocol: quic}]\n",
-      "r:1:40: warning: this line has no effect yet: this version does not recognise QUIC; "
-        + "'protocol: udp' allows every datagram to these addresses"),
+    Case("allow: [{host: a.example, protocol: quic}]\n"),
+    Case("allow: [{address: 192.0.2.1, protocol: quic}]\n"),
     Case("deny: [{address: 192.0.2.1, protocol: quic}]\n"),
   ]
 

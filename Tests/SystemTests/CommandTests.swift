@@ -33,6 +33,16 @@ import Testing
     #expect(names == ["A", "LC_ALL", "PATH"])
   }
 
+  @Test(arguments: ["sleep 120", "exec >&- 2>&-; exec sleep 120", "sleep 120 & exec sleep 120"])
+  func `a program that doesn't end is killed`(script: String) {
+    let start = Instant.now
+    expectFailure(110) { () throws(SystemError) in
+      _ = try Command(["sh", "-c", script]).run(patience: .milliseconds(100))
+    }
+    // Long before its own end, also on a busy machine.
+    #expect(Instant.now.since(start) < .seconds(60))
+  }
+
   @Test func `a program that isn't there is ENOENT`() {
     expectFailure(2) { () throws(SystemError) in
       _ = try Command(["/nonexistent/program"]).run()
