@@ -35,11 +35,31 @@ public struct FlowReset: Equatable, Sendable {
   public var tuple: FiveTuple
   /// Sequence number: the next byte that the receiver expects.
   public var sequence: UInt32
+  /// The interface of the client, for link-local addresses.
+  public var interface: UInt32
 
   /// A reset.
-  public init(tuple: FiveTuple, sequence: UInt32) {
+  public init(tuple: FiveTuple, sequence: UInt32, interface: UInt32 = 0) {
     self.tuple = tuple
     self.sequence = sequence
+    self.interface = interface
+  }
+}
+
+/// A packet that the gateway sends itself: a DNS answer to a refused question.
+public struct FlowAnswer: Equatable, Sendable {
+  /// The whole packet, from its IP header on.
+  public var bytes: [UInt8]
+  /// To whom.
+  public var destination: IPAddress
+  /// The interface of the client, for link-local addresses.
+  public var interface: UInt32
+
+  /// A packet.
+  public init(bytes: [UInt8], destination: IPAddress, interface: UInt32 = 0) {
+    self.bytes = bytes
+    self.destination = destination
+    self.interface = interface
   }
 }
 
@@ -49,6 +69,8 @@ public struct FlowEffects: Sendable {
   public var records: [FlowRecord] = []
   /// Resets to send.
   public var resets: [FlowReset] = []
+  /// Packets to send.
+  public var answers: [FlowAnswer] = []
   /// Names to ask the trusted resolver for; `FlowEngine.resolved` hears when it is done.
   public var lookups: [HostName] = []
 
@@ -59,6 +81,7 @@ public struct FlowEffects: Sendable {
   public mutating func removeAll() {
     records.removeAll(keepingCapacity: true)
     resets.removeAll(keepingCapacity: true)
+    answers.removeAll(keepingCapacity: true)
     lookups.removeAll(keepingCapacity: true)
   }
 }

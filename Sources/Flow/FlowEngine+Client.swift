@@ -10,8 +10,20 @@ extension FlowEngine {
     _ packet: consuming HeldPacket, _ payload: RawSpan, _ ip: IPHeader, _ tcp: TCPHeader,
     _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
   ) {
-    guard !payload.isEmpty, flow.phase != .allowed, flow.phase != .denied else {
+    if let dns = flow.dns {
+      if flow.phase == .answered {
+        fromRefused(packet, payload, tcp, flow, dns, &effects)
+        return
+      }
+      dns.timestamp = tcp.timestamp
+    }
+    guard flow.phase != .allowed, flow.phase != .denied, !payload.isEmpty || ip.hasOptions else {
       packet.settle(.pass(flow.state))
+      return
+    }
+    if payload.isEmpty {
+      // As good as a payload: IPv6 has room for a kilobyte and more in its options.
+      deny(flow, .forbiddenOption, rule: .none, fromClient: packet, now, &effects)
       return
     }
     // What the server's TCP would ignore must not be believed (RFC 9293 §3.10.7.4, RFC 7323 §5).
@@ -27,6 +39,11 @@ extension FlowEngine {
     }
     if tcp.hasAuthenticationOption || ip.hasOptions {
       deny(flow, .forbiddenOption, rule: .none, fromClient: packet, now, &effects)
+      return
+    }
+    if flow.isMedia, !isWithinBudget(flow, payload.byteCount) {
+      deny(
+        flow, .mediaBudget, rule: mediaRule(flow, now), fromClient: packet, now, &effects)
       return
     }
     let offset = flow.offset(of: tcp.sequence)
@@ -51,14 +68,14 @@ extension FlowEngine {
     _ now: Instant, _ effects: inout FlowEffects
   ) {
     let range = offset..<offset + payload.byteCount
-    flow.highest = max(flow.highest, range.upperBound)
     if range.upperBound <= flow.releasableEnd {
       // Judged bytes again, or the body of a judged request.
       guard flow.client.agrees(with: payload, at: offset) else {
         deny(flow, .overlapMismatch, rule: .none, fromClient: packet, now, &effects)
         return
       }
-      if flow.phase != .helloReleased { keepWatching(flow, now) }
+      flow.highest = max(flow.highest, range.upperBound)
+      if flow.isAnswered { keepWatching(flow, now) }
       packet.settle(.pass(flow.state))
       return
     }
@@ -66,8 +83,11 @@ extension FlowEngine {
     case .mismatch:
       deny(flow, .overlapMismatch, rule: .none, fromClient: packet, now, &effects)
     case .beyondLimit:
-      if flow.phase == .chunks {
-        // More than may be unacknowledged while the framing is judged: the client sends it again.
+      if flow.phase == .framedBody || flow.phase == .framesReleased || flow.phase == .questions
+        || flow.isMedia
+      {
+        // More than may be unacknowledged while the framing is judged: the client sends it again. It
+        // doesn't move `highest`: every number is read near that one, acknowledgements too.
         packet.settle(.drop)
       } else {
         deny(flow, .heldTooMuch, rule: .none, fromClient: packet, now, &effects)
@@ -76,6 +96,7 @@ extension FlowEngine {
       // A copy of what is held already.
       packet.settle(.drop)
     case .new:
+      flow.highest = max(flow.highest, range.upperBound)
       guard hold(packet, range, flow, now, &effects) else { return }
       judge(flow, now, &effects)
     }
@@ -124,11 +145,22 @@ extension FlowEngine {
 
   /// Judges the bytes that are there.
   func judge(_ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects) {
+    if let dns = flow.dns {
+      if flow.phase == .opened { flow.phase = .collecting }
+      if flow.phase != .allowed { judgeQuestions(flow, dns, now, &effects) }
+      return
+    }
     switch flow.phase {
     case .opened, .collecting: judgeBeginning(flow, now, &effects)
     case .helloReleased: judgeBehindHello(flow, now, &effects)
-    case .requestReleased, .watching, .chunks: judgeRequests(flow, now, &effects)
-    case .resolving, .allowed, .denied: break
+    case .framesReleased: judgeFrames(flow, now, &effects)
+    case .requestReleased, .watching, .framedBody:
+      if flow.isHTTP {
+        judgeRequests(flow, now, &effects)
+      } else {
+        judgeFrames(flow, now, &effects)
+      }
+    case .resolving, .questions, .answered, .allowed, .denied: break
     }
   }
 
@@ -138,7 +170,10 @@ extension FlowEngine {
       judgeHello(flow, now, &effects)
       return
     }
-    switch flow.client.withRun(at: 0, FirstBytes.classify) {
+    switch flow.client.withRun(
+      at: 0,
+      { Beginning.recognise($0, policy: policy, port: flow.tuple.destinationPort) })
+    {
     case .needMore: break
     case .done(.tls):
       flow.application = .tls
@@ -146,7 +181,15 @@ extension FlowEngine {
     case .done(.http):
       flow.application = .http
       judgeRequests(flow, now, &effects)
-    case .done(.unknown), .malformed:
+    case .done(.nameless(let application, let length)):
+      flow.application = application
+      judgeNameless(flow, length: length, pattern: nil, now, &effects)
+    case .done(.pattern(let pattern)):
+      flow.application = .pattern
+      judgeNameless(flow, length: flow.client.end(ofRunAt: 0), pattern: pattern, now, &effects)
+    case .done(.refused(let reason)):
+      deny(flow, reason, rule: .none, now, &effects)
+    case .malformed:
       deny(flow, .unknownProtocol, rule: .none, now, &effects)
     }
   }
@@ -183,7 +226,7 @@ extension FlowEngine {
       return
     }
     let isFirst = !flow.isRetry
-    switch decide(flow, host, now, &effects) {
+    switch decide(flow, host, nil, now, &effects) {
     case .wait: break
     case .denied(let decision): deny(flow, decision.reason, rule: decision.rule, now, &effects)
     case .allowed:
@@ -204,6 +247,10 @@ extension FlowEngine {
   }
 
   private func judgeBehindHello(_ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects) {
+    if flow.application == .mmtls {
+      judgeBehindMMTLSHello(flow, now, &effects)
+      return
+    }
     let early = endOfRecords(flow, from: flow.judgedEnd) { $0 == 0x14 || $0 == 0x17 }
     if flow.client.end(ofRunAt: early) > early, recordType(flow, at: early) == 0x16 {
       deny(flow, .malformedTLS, rule: .none, now, &effects)
@@ -231,35 +278,58 @@ extension FlowEngine {
     case wait
   }
 
-  /// Asks the rules, and under strict binding whether the name lives at the server's address.
+  /// Asks the rules, also by the request when it is one; and unless binding is off, whether the name
+  /// lives at the server's address.
   func decide(
-    _ flow: TCPFlow, _ host: HostName, _ now: Instant, _ effects: inout FlowEffects
+    _ flow: TCPFlow, _ host: HostName, _ request: HTTPRequestHead?, _ now: Instant,
+    _ effects: inout FlowEffects
   ) -> Outcome {
     flow.host = host
-    let decision = policy.decide(
-      Subject(
-        application: flow.application, host: host, address: flow.tuple.destination,
-        port: flow.tuple.destinationPort, transport: .tcp, device: flow.device.address))
+    var decision = decide(flow, host, request)
     flow.decision = decision
     guard decision.isAllowed else { return .denied(decision) }
-    guard decision.needsKnownAddress, policy.binding == .strict,
+    guard decision.needsKnownAddress, policy.binding != .off,
       !learned.knows(host, at: flow.tuple.destination, now: now),
       !policy.isBuiltIn(
         flow.tuple.destination, port: flow.tuple.destinationPort, for: decision.rule)
     else { return .allowed }
-    if flow.lookedUp == host || enforcement != .enforce {
-      return .denied(Decision(reason: .addressNotLearned, rule: decision.rule))
+    if flow.lookedUp == host || enforcement != .enforce
+      || !lookUp(host, for: flow.device.address, now, &effects)
+    {
+      guard policy.binding == .observe else {
+        return .denied(Decision(reason: .addressNotLearned, rule: decision.rule))
+      }
+      decision.reason = .addressUnproven
+      flow.decision = decision
+      return .allowed
     }
     flow.phase = .resolving
     flow.lookedUp = host
     flow.deadline = now + limits.lookupTime
-    effects.lookups.append(host)
     return .wait
+  }
+
+  private func decide(
+    _ flow: TCPFlow, _ host: HostName, _ request: HTTPRequestHead?
+  ) -> Decision {
+    let subject = Subject(
+      application: flow.application, host: host, address: flow.tuple.destination,
+      port: flow.tuple.destinationPort, transport: .tcp, device: flow.device.address)
+    let decision = policy.decide(subject)
+    guard !decision.isAllowed, let request, decision.reason != .hostDenied,
+      decision.reason != .addressDenied
+    else { return decision }
+    // Of a host that isn't allowed, single requests may be.
+    let byRequest = flow.client.withRun(at: flow.judgedEnd) { run in
+      policy.decide(
+        subject, method: run.extracting(request.method), path: run.extracting(request.target))
+    }
+    return byRequest ?? decision
   }
 
   /// Judges again what waited for a name's addresses.
   func finishLookup(_ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects) {
-    flow.phase = flow.application == .http && flow.judgedEnd > 0 ? .watching : .collecting
+    flow.phase = flow.isHTTP && flow.judgedEnd > 0 ? .watching : .collecting
     flow.deadline = now + limits.holdTime
     judge(flow, now, &effects)
   }

@@ -4,96 +4,128 @@ internal import System
 internal import Wire
 
 extension FlowEngine {
-  /// Judges every request head that is complete; bodies are followed by their length or chunks.
+  /// Judges every request that can be judged; bodies are followed by their length, chunks or records.
   func judgeRequests(_ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects) {
+    let versions = policy.mmtlsVersions
     while true {
-      if flow.phase == .chunks {
-        guard followChunks(flow, now, &effects) else { return }
+      if flow.phase == .framedBody {
+        guard followBody(flow, now, &effects) else { return }
       }
-      switch flow.client.withRun(at: flow.judgedEnd, HTTPRequestHead.parse) {
+      switch flow.client.withRun(
+        at: flow.judgedEnd, { HTTPRequest.recognise($0, versions: versions) })
+      {
       case .needMore: return
-      case .malformed:
-        deny(flow, .malformedHTTP, rule: .none, now, &effects)
+      case .refused(let reason):
+        deny(flow, reason, rule: .none, now, &effects)
         return
-      case .done(let head):
-        guard judge(head, flow, now, &effects) else { return }
+      case .done(let request):
+        guard judge(request, flow, now, &effects) else { return }
       }
     }
   }
 
-  /// Judges one head; false when nothing further can be judged now.
+  /// Judges one request; false when nothing further can be judged now.
   private func judge(
-    _ head: HTTPRequestHead, _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
+    _ request: HTTPRequest, _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
   ) -> Bool {
-    if head.isConnect {
-      deny(flow, .httpConnect, rule: .none, now, &effects)
-      return false
-    }
-    guard let name = head.host else {
-      deny(flow, .noServerName, rule: .none, now, &effects)
-      return false
-    }
-    guard let host = HostName(name) else {
-      // A bare address is no name to judge by.
-      let isAddress = name.isAddressLiteral
-      deny(flow, isAddress ? .noServerName : .malformedName, rule: .none, now, &effects)
-      return false
-    }
-    switch decide(flow, host, now, &effects) {
+    flow.application = request.application
+    switch outcome(request, flow, now, &effects) {
     case .wait: return false
     case .denied(let decision):
       deny(flow, decision.reason, rule: decision.rule, now, &effects)
       return false
     case .allowed: break
     }
-    flow.headsEnd = flow.judgedEnd + head.length
+    let isFirst = flow.headsEnd == 0
+    flow.headsEnd = flow.judgedEnd + request.head.length
     flow.judgedEnd = flow.headsEnd
     flow.phase = .requestReleased
-    switch head.body {
+    switch request.head.body {
     case .none: break
     case .length(let length):
-      // A length past all reason is kept from overflowing; such a body never ends.
-      flow.judgedEnd += Int(min(length, UInt64(1) << 62 - 1 << 48))
+      if request.application == .shortLink {
+        flow.phase = .framedBody
+        flow.needDetails().body = .records(
+          MMTLSRecords(length: length, versions: policy.mmtlsVersions))
+      } else {
+        // A length past all reason is kept from overflowing; such a body never ends.
+        flow.judgedEnd += Int(min(length, UInt64(1) << 62 - 1 << 48))
+      }
     case .chunked:
-      flow.phase = .chunks
-      flow.chunks = ChunkScanner()
+      flow.phase = .framedBody
+      flow.needDetails().body = .chunks(ChunkScanner())
     }
+    if isFirst, request.application == .newgetdns { expectReply(flow, now) }
     flow.releasableEnd = flow.judgedEnd
-    // A body is not judged; of a packet of 64 KiB that began with the head, most is body.
-    flow.client.forget(flow.headsEnd..<flow.judgedEnd)
+    // A body is not judged; of a packet of 64 KiB that began with the head, most is body. Of a form
+    // the first pairs are.
+    var keptEnd = flow.headsEnd
+    if request.application == .c2cHTTP {
+      keptEnd = min(flow.judgedEnd, flow.client.end(ofRunAt: keptEnd), keptEnd + Self.window)
+      flow.headsEnd = keptEnd
+    }
+    flow.client.forget(keptEnd..<flow.judgedEnd)
     flow.client.limit = limits.bytes + FlowLimits.largestPacket
-    if !flow.isRecorded || flow.recordedHost != host || flow.recordedRule != flow.decision?.rule {
+    if !flow.isRecorded || flow.recordedHost != flow.host
+      || flow.recordedRule != flow.decision?.rule
+    {
       record(flow, effects: &effects)
     }
     release(flow, now)
     return true
   }
 
-  /// Follows a chunked body over the bytes that are there; true when it has ended.
-  private func followChunks(
+  /// Whom the request is for, and what the rules say to that.
+  private func outcome(
+    _ request: HTTPRequest, _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
+  ) -> Outcome {
+    flow.host = nil
+    if request.head.isConnect { return .denied(Decision(reason: .httpConnect, rule: .none)) }
+    guard let name = request.head.host else {
+      return .denied(Decision(reason: .noServerName, rule: .none))
+    }
+    if let host = HostName(name) { return decide(flow, host, request.head, now, &effects) }
+    guard let address = name.address else {
+      return .denied(Decision(reason: .malformedName, rule: .none))
+    }
+    // A bare address is no name to judge by: what is in the request must make up for it. And it must
+    // be the server's own, or the server is a proxy.
+    guard request.application != .http, address == flow.tuple.destination else {
+      return .denied(Decision(reason: .noServerName, rule: .none))
+    }
+    return decideNameless(flow, pattern: nil, now)
+  }
+
+  /// Follows a body over the bytes that are there; true when it has ended.
+  private func followBody(
     _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
   ) -> Bool {
     let start = flow.judgedEnd
     let end = flow.client.end(ofRunAt: start)
-    guard end > start else { return false }
-    switch flow.client.withRun(at: start, { flow.chunks.consume($0) }) {
+    guard end > start, let details = flow.details else { return false }
+    switch flow.client.withRun(at: start, { details.body?.consume($0) }) {
     case .needMore:
-      advanceChunks(flow, to: end, now)
+      advanceBody(flow, to: end, now)
       return false
-    case .malformed:
-      deny(flow, .malformedHTTP, rule: .none, now, &effects)
+    case .malformed, nil:
+      let isShortLink = flow.application == .shortLink
+      deny(flow, isShortLink ? .malformedMMTLS : .malformedHTTP, rule: .none, now, &effects)
       return false
     case .done(let count):
-      advanceChunks(flow, to: start + count, now)
+      advanceBody(flow, to: start + count, now)
+      details.body = nil
       flow.phase = .requestReleased
       return true
     }
   }
 
-  private func advanceChunks(_ flow: TCPFlow, to end: Int, _ now: Instant) {
+  private func advanceBody(_ flow: TCPFlow, to end: Int, _ now: Instant) {
     flow.judgedEnd = end
     flow.headsEnd = end
     flow.releasableEnd = end
     release(flow, now)
   }
+
+  /// How much of a frame or form is judged, when it is longer (`Recognition` in Wire).
+  static var window: Int { 4096 }
 }

@@ -6,13 +6,23 @@ internal import Wire
 extension FlowEngine {
   /// A packet of the side that was called.
   func fromServer(
-    _ packet: consuming HeldPacket, _ payload: RawSpan, _ tcp: TCPHeader, _ flow: TCPFlow,
-    _ now: Instant, _ effects: inout FlowEffects
+    _ packet: consuming HeldPacket, _ payload: RawSpan, _ ip: IPHeader, _ tcp: TCPHeader,
+    _ flow: TCPFlow, _ now: Instant, _ effects: inout FlowEffects
   ) {
+    if ip.hasOptions, flow.phase != .allowed, flow.phase != .denied {
+      // No honest server has any, and what is in them is not judged.
+      ignore(packet)
+      return
+    }
     if !flow.isConfirmed, tcp.flags.isSuperset(of: [.syn, .ack]),
       tcp.acknowledgement == flow.origin
     {
       flow.isConfirmed = true
+    }
+    if let reply = flow.details?.reply { collect(reply, payload, tcp, flow, now) }
+    if let dns = flow.dns, !flow.isBeginning || payload.isEmpty || isForRouter {
+      fromResolver(packet, payload, tcp, flow, dns, now, &effects)
+      return
     }
     switch flow.phase {
     case .opened, .collecting, .resolving:
@@ -23,6 +33,7 @@ extension FlowEngine {
         deny(flow, .serverFirst, rule: .none, fromServer: packet, tcp.sequence, now, &effects)
       }
     case .helloReleased: answerToHello(packet, payload, tcp, flow, now, &effects)
+    case .framesReleased: acknowledgement(packet, tcp, flow, now)
     case .requestReleased:
       if tcp.flags.contains(.ack), flow.offset(of: tcp.acknowledgement) >= flow.headsEnd {
         // The server has the very bytes that were judged: copies of them can do no harm now.
@@ -31,13 +42,13 @@ extension FlowEngine {
         keepWatching(flow, now)
       }
       packet.settle(.pass(flow.state))
-    case .chunks:
+    case .framedBody:
       if tcp.flags.contains(.ack) {
         flow.client.trim(to: min(flow.offset(of: tcp.acknowledgement), flow.judgedEnd))
       }
       keepWatching(flow, now)
       packet.settle(.pass(flow.state))
-    case .watching, .allowed, .denied: packet.settle(.pass(flow.state))
+    case .watching, .questions, .answered, .allowed, .denied: packet.settle(.pass(flow.state))
     }
   }
 
@@ -62,6 +73,10 @@ extension FlowEngine {
     }
     guard tcp.flags.contains(.ack), flow.offset(of: tcp.acknowledgement) >= flow.judgedEnd else {
       packet.settle(.pass(flow.state))
+      return
+    }
+    if flow.application == .mmtls {
+      answerToMMTLSHello(packet, tcp, flow, now, &effects)
       return
     }
     let start = flow.server.withRun(at: flow.serverHelloStart) { run in

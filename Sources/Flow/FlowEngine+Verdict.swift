@@ -11,7 +11,7 @@ extension FlowEngine {
     flow.device.heldPackets -= count
     if flow.held.isEmpty {
       stopHolding(flow)
-      flow.deadline = now + (flow.phase == .helloReleased ? limits.answerTime : limits.watchTime)
+      flow.deadline = now + (flow.isAnswered ? limits.watchTime : limits.answerTime)
     } else if count > 0 {
       // What is held now has not waited since the first packet was.
       flow.deadline = now + limits.holdTime
@@ -76,6 +76,7 @@ extension FlowEngine {
     heldPackets -= count
     flow.device.heldPackets -= count
     stopHolding(flow)
+    endReply(flow)
     flow.device.remove(flow)
     flow.decision = Decision(reason: reason, rule: rule)
     flow.phase = enforcement == .enforce ? .denied : .allowed
@@ -94,12 +95,13 @@ extension FlowEngine {
   /// Enters the flow's decision into the books.
   func record(_ flow: TCPFlow, effects: inout FlowEffects) {
     guard let decision = flow.decision else { return }
+    if isForRouter, decision.isAllowed { return }
     effects.records.append(
       FlowRecord(
         tuple: flow.tuple, device: flow.device.address, reason: decision.reason,
         rule: decision.rule, policy: policy, host: flow.host, application: flow.application,
         packets: flow.packets, passedAnyway: !decision.isAllowed && enforcement != .enforce,
-        isContinuation: flow.isRecorded, isConnection: true))
+        isContinuation: flow.isRecorded, isConnection: !isForRouter))
     flow.isRecorded = true
     flow.recordedHost = flow.host
     flow.recordedRule = decision.rule
@@ -110,16 +112,23 @@ extension FlowEngine {
   /// To be called before the packets' batch goes: a held packet refers to it.
   public func forgetAll() {
     for flow in flows.all(where: { _ in true }) { forget(flow) }
+    quicFlows.removeAll()
   }
 
   /// Forgets a flow; what it holds is dropped.
   func forget(_ flow: TCPFlow) {
+    abandon(flow)
+    flows.remove(flow.tuple)
+  }
+
+  /// Drops what a flow holds; it is none of its device's that visit any longer.
+  func abandon(_ flow: TCPFlow) {
     let count = flow.held.settleAll(.drop, last: .drop)
     heldPackets -= count
     flow.device.heldPackets -= count
     stopHolding(flow)
+    endReply(flow)
     flow.device.remove(flow)
-    flows.remove(flow.tuple)
   }
 
   /// Puts a flow at the end of the list of those that hold packets.

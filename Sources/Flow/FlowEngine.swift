@@ -32,17 +32,32 @@ public final class FlowEngine {
   /// What happened, in numbers.
   public internal(set) var counters = Counters()
 
+  /// The trusted resolvers: what goes to their port 53 is judged question by question.
+  public var resolvers: [IPAddress] = []
+  /// Whether the packets are those that the router's own resolver gets from the LAN, and what it
+  /// answers; any of the router's addresses is trusted then.
+  ///
+  /// Nothing of it is forwarded: what is allowed is no connection for the books.
+  public var isForRouter = false
+
   let learned: LearnedAddresses
+  let companions: Companions
   let limits: FlowLimits
   var flows: FlowMap
   var devices: [MACAddress: DeviceFlows] = [:]
   var heldPackets = 0
   var firstHolding: TCPFlow?
   var lastHolding: TCPFlow?
+  /// How many newgetdns replies are being collected.
+  var replies = 0
+  var quicFlows = QUICFlows()
+  var rates = RateLimiter()
+  private var lookupRates = RateLimiter()
   private var nextSweep = Instant(nanoseconds: 0)
   // Connections other than by a SYN that were noted within the last second or two: of several
   // packets at once, all but the first find in their mark not yet what the first one got.
   private var openings: Set<FiveTuple> = []
+  var expected: ExpectedAnswers
   private var earlierOpenings: Set<FiveTuple> = []
 
   /// Counts since start.
@@ -65,18 +80,21 @@ public final class FlowEngine {
   ///
   /// `seed` is random, and spoils collisions that somebody planned.
   public init(
-    policy: Policy, learned: LearnedAddresses, limits: FlowLimits = FlowLimits(), seed: UInt64
+    policy: Policy, learned: LearnedAddresses, companions: Companions = Companions(),
+    limits: FlowLimits = FlowLimits(), seed: UInt64
   ) {
     self.policy = policy
     self.learned = learned
+    self.companions = companions
     self.limits = limits
     flows = FlowMap(seed: seed)
+    expected = ExpectedAnswers(seed: seed)
   }
 
   /// How many flows are remembered.
   public var flowCount: Int { flows.count }
   /// How many packets wait for a verdict.
-  public var heldPacketCount: Int { heldPackets }
+  public var heldPacketCount: Int { heldPackets + quicFlows.heldPackets }
 
   /// Judges one packet, which starts with its IP header.
   public func packet(
@@ -103,7 +121,7 @@ public final class FlowEngine {
     }
     switch ip.proto {
     case .tcp: tcp(packet, bytes, ip, metadata, now, &effects)
-    case .udp: udp(packet, bytes.extracting(ip.payload), ip, metadata, &effects)
+    case .udp: udp(packet, bytes, ip, metadata, now, &effects)
     default: other(packet, ip, metadata, &effects)
     }
   }
@@ -116,6 +134,7 @@ public final class FlowEngine {
       next = flow.nextHolding
       if flow.phase == .resolving, flow.host == name { finishLookup(flow, now, &effects) }
     }
+    resolvedQUIC(name, now, &effects)
   }
 
   /// Ends what has waited too long.
@@ -128,10 +147,13 @@ public final class FlowEngine {
       guard flow.deadline <= now else { continue }
       if flow.phase == .resolving {
         finishLookup(flow, now, &effects)
+      } else if let dns = flow.dns, dns.refusal != nil {
+        answerRefused(flow, dns, now, &effects)
       } else {
         deny(flow, .heldTooLong, rule: .none, now, &effects)
       }
     }
+    endQUIC(now, &effects)
     if now >= nextSweep {
       nextSweep = now + .seconds(1)
       for flow in flows.all(where: { $0.deadline <= now && !$0.isHolding }) { forget(flow) }
@@ -166,15 +188,54 @@ public final class FlowEngine {
     }
     let payload = segment.extracting(tcp.headerLength..<segment.byteCount)
     if metadata.state == .cut {
-      cut(packet, tuple, tcp, &effects)
+      cut(packet, tuple, tcp, metadata, &effects)
     } else if let flow = flows.find(tuple) {
-      flow.packets += 1
-      fromClient(packet, payload, ip, tcp, flow, now, &effects)
+      flow.packets &+= 1
+      if isLost(flow, metadata) {
+        deny(flow, .midstream, rule: .none, fromClient: packet, now, &effects)
+      } else if isOneTooMany(payload, ip, tcp, flow, metadata) {
+        deny(flow, .heldTooMuch, rule: .none, fromClient: packet, now, &effects)
+      } else {
+        fromClient(packet, payload, ip, tcp, flow, now, &effects)
+      }
     } else if let flow = flows.find(tuple.reversed) {
-      flow.packets += 1
-      fromServer(packet, payload, tcp, flow, now, &effects)
+      flow.packets &+= 1
+      if isLost(flow, metadata) {
+        deny(flow, .midstream, rule: .none, fromServer: packet, tcp.sequence, now, &effects)
+      } else if isOneTooMany(payload, ip, tcp, flow, metadata) {
+        deny(flow, .heldTooMuch, rule: .none, fromServer: packet, tcp.sequence, now, &effects)
+      } else {
+        fromServer(packet, payload, ip, tcp, flow, now, &effects)
+      }
     } else {
-      beginningUnseen(packet, payload, tcp, tuple, metadata, now, &effects)
+      beginningUnseen(packet, payload, ip, tcp, tuple, metadata, now, &effects)
+    }
+  }
+
+  /// Whether the kernel has begun another entry for a connection that the engine remembers: its SYN's
+  /// verdict has marked the first one.
+  ///
+  /// A reset that dies on the way ends an entry, and the next packet begins one anew. The books count
+  /// by entries, and the kernel knows no window of a connection whose SYN it has not seen.
+  private func isLost(_ flow: TCPFlow, _ metadata: PacketMetadata) -> Bool {
+    guard metadata.state == .unknown, enforcement == .enforce, !isForRouter else { return false }
+    return flow.phase != .denied && flow.phase != .answered
+  }
+
+  /// Whether a packet without payload visits because its connection had very many before any verdict:
+  /// no client needs them, and their options could be a tunnel.
+  private func isOneTooMany(
+    _ payload: RawSpan, _ ip: IPHeader, _ tcp: TCPHeader, _ flow: TCPFlow,
+    _ metadata: PacketMetadata
+  ) -> Bool {
+    guard payload.isEmpty, !ip.hasOptions, tcp.flags.isDisjoint(with: [.syn, .fin, .rst]) else {
+      return false
+    }
+    switch metadata.state {
+    case .opened: return flow.state == .opened
+    // Behind a second SYN on the same ports, which the server hasn't answered, all of it visits.
+    case .awaiting: return flow.phase == .opened && flow.packets > 64
+    default: return false
     }
   }
 
@@ -202,10 +263,7 @@ public final class FlowEngine {
       refuse(packet, tuple, metadata, .forbiddenOption, .none, &effects)
       return
     }
-    switch policy.opening(
-      address: tuple.destination, port: tuple.destinationPort, transport: .tcp,
-      device: metadata.hardwareAddress)
-    {
+    switch beginning(tuple, .tcp, device: metadata.hardwareAddress) {
     case .decided(let decision):
       if let old = flows.find(tuple) { forget(old) }
       settleOpening(packet, tuple, metadata, decision, isSYN: true, &effects)
@@ -214,7 +272,7 @@ public final class FlowEngine {
         ignore(packet)
         return
       }
-      flow.packets += 1
+      flow.packets &+= 1
       if ip.payload.count > tcp.headerLength {
         // Data in the SYN would leave unjudged: without it the client falls back to the plain
         // handshake (RFC 7413 §4.2).
@@ -227,11 +285,13 @@ public final class FlowEngine {
     }
   }
 
-  /// The flow that a SYN opens; nil for a late copy of the SYN of a flow that is past its handshake.
+  /// The flow that a SYN opens; nil for a late copy of the SYN of a flow that is past its handshake,
+  /// and when there is no room.
   private func open(
     _ tuple: FiveTuple, _ tcp: TCPHeader, _ metadata: PacketMetadata, _ now: Instant
   ) -> TCPFlow? {
-    var isFirst = metadata.state == .unknown
+    // Marks say nothing of the router's own connections: there the SYN-ACK has to prove it.
+    var isFirst = metadata.state == .unknown && !isForRouter
     if let old = flows.find(tuple) {
       // The same SYN again; with another number it is another connection on the same ports.
       if old.origin == tcp.sequence &+ 1 {
@@ -243,9 +303,17 @@ public final class FlowEngine {
     }
     let device = deviceFlows(metadata.hardwareAddress)
     if device.count >= limits.flowsPerDevice, let oldest = device.oldest { forget(oldest) }
+    if flows.count >= limits.flowsInAll {
+      guard let other = flows.anyOpened(by: tuple) else { return nil }
+      forget(other)
+    }
     let flow = TCPFlow(
       tuple: tuple, device: device, origin: tcp.sequence &+ 1, timestamp: tcp.timestamp,
       isConfirmed: isFirst, limits: limits, now: now)
+    if isToResolver(tuple) {
+      flow.dns = DNSConversation(interface: metadata.interface)
+      flow.server.limit = DNSConversation.answerLimit
+    }
     flows.insert(flow)
     device.append(flow)
     return flow
@@ -253,10 +321,14 @@ public final class FlowEngine {
 
   /// A packet of a TCP connection whose SYN this engine has not judged.
   private func beginningUnseen(
-    _ packet: consuming HeldPacket, _ payload: RawSpan, _ tcp: TCPHeader, _ tuple: FiveTuple,
-    _ metadata: PacketMetadata, _ now: Instant, _ effects: inout FlowEffects
+    _ packet: consuming HeldPacket, _ payload: RawSpan, _ ip: IPHeader, _ tcp: TCPHeader,
+    _ tuple: FiveTuple, _ metadata: PacketMetadata, _ now: Instant, _ effects: inout FlowEffects
   ) {
     let client = metadata.fromLAN ? tuple : tuple.reversed
+    if isForRouter, !metadata.fromLAN {
+      packet.settle(.pass(.unknown))
+      return
+    }
     if letsEverythingPass(metadata) || enforcement == .audit {
       // Noted, or it would go on when the pause or the audit is over.
       let reason: Reason = letsEverythingPass(metadata) ? .paused : .midstream
@@ -265,11 +337,12 @@ public final class FlowEngine {
       return
     }
     switch metadata.state {
-    case .watched, .watchedBothWays, .awaiting:
+    case .watched, .watchedBothWays:
       // Judged before a restart, or idle for long. The answer to its last request goes on, another
       // request doesn't: what looks like one may lie within the body of an earlier one, or left of
-      // what the server has got already.
-      if !metadata.fromLAN || payload.isEmpty {
+      // what the server has got already. Awaiting is not enough: behind a second SYN on the same
+      // ports a connection is in that state which nobody has judged.
+      if !metadata.fromLAN || payload.isEmpty && !ip.hasOptions {
         packet.settle(.pass(metadata.state))
         return
       }
@@ -280,9 +353,8 @@ public final class FlowEngine {
     default: break
     }
     if metadata.fromLAN,
-      case .decided(let decision) = policy.opening(
-        address: tuple.destination, port: tuple.destinationPort, transport: .tcp,
-        device: metadata.hardwareAddress), decision.isAllowed
+      case .decided(let decision) = beginning(tuple, .tcp, device: metadata.hardwareAddress),
+      decision.isAllowed
     {
       settleOpening(packet, tuple, metadata, decision, isSYN: false, &effects)
       return
@@ -294,16 +366,18 @@ public final class FlowEngine {
     if !payload.isEmpty {
       note(client, metadata, .midstream, .none, isConnection: false, &effects)
     }
-    effects.resets.append(FlowReset(tuple: tuple, sequence: tcp.sequence))
+    effects.resets.append(
+      FlowReset(tuple: tuple, sequence: tcp.sequence, interface: metadata.interface))
     packet.settle(.pass(.denied))
   }
 
   /// A connection that a change of the rules has cut: its first packet afterwards tells both ends.
   private func cut(
     _ packet: consuming HeldPacket, _ tuple: FiveTuple, _ tcp: TCPHeader,
-    _ effects: inout FlowEffects
+    _ metadata: PacketMetadata, _ effects: inout FlowEffects
   ) {
     if let flow = flows.find(tuple) ?? flows.find(tuple.reversed) { forget(flow) }
+    companions.ended(metadata.fromLAN ? tuple : tuple.reversed)
     if !tcp.flags.contains(.rst) {
       effects.resets.append(FlowReset(tuple: tuple, sequence: tcp.sequence))
     }
@@ -356,17 +430,22 @@ public final class FlowEngine {
   /// Refuses one packet to its sender, with a reset or an ICMP error.
   func refuse(
     _ packet: consuming HeldPacket, _ tuple: FiveTuple, _ metadata: PacketMetadata,
-    _ reason: Reason, _ rule: RuleID, _ effects: inout FlowEffects
+    _ reason: Reason, _ rule: RuleID, application: Application = .unknown,
+    host: HostName? = nil, _ effects: inout FlowEffects
   ) {
     if enforcement == .enforce {
-      note(tuple, metadata, reason, rule, isConnection: false, &effects)
+      note(
+        tuple, metadata, reason, rule, application: application, host: host, isConnection: false,
+        &effects)
       packet.settle(.pass(.denied))
       return
     }
     // What passes all the same is a connection, which ends when the audit does.
     let carried = Self.carried(tuple.proto)
     if carried == .allowed || metadata.state != carried {
-      note(tuple, metadata, reason, rule, isConnection: true, &effects)
+      note(
+        tuple, metadata, reason, rule, application: application, host: host, isConnection: true,
+        &effects)
     }
     packet.settle(.pass(carried))
   }
@@ -389,8 +468,10 @@ public final class FlowEngine {
 
   func note(
     _ tuple: FiveTuple, _ metadata: PacketMetadata, _ reason: Reason, _ rule: RuleID,
-    isConnection: Bool, isSYN: Bool = false, _ effects: inout FlowEffects
+    application: Application = .unknown, host: HostName? = nil, isConnection: Bool,
+    isSYN: Bool = false, _ effects: inout FlowEffects
   ) {
+    if isForRouter, reason.isAllow { return }
     // A SYN that comes again, and what was in the queue beside the packet that opened a connection.
     var isContinuation = false
     if isConnection {
@@ -402,9 +483,21 @@ public final class FlowEngine {
     effects.records.append(
       FlowRecord(
         tuple: tuple, device: metadata.fromLAN ? metadata.hardwareAddress : .unknown,
-        reason: reason, rule: rule, policy: policy, host: nil, application: .unknown, packets: 1,
+        reason: reason, rule: rule, policy: policy, host: host, application: application,
+        packets: 1,
         passedAnyway: !reason.isAllow && enforcement != .enforce,
-        isContinuation: isContinuation, isConnection: isConnection))
+        isContinuation: isContinuation, isConnection: isConnection && !isForRouter))
+  }
+
+  /// Has a name looked up for a device; false when it has had its share.
+  func lookUp(
+    _ host: HostName, for device: MACAddress, _ now: Instant, _ effects: inout FlowEffects
+  ) -> Bool {
+    guard
+      lookupRates.take(device, .none, of: policy, rate: limits.lookupsPerDevice, now)
+    else { return false }
+    effects.lookups.append(host)
+    return true
   }
 
   func deviceFlows(_ address: MACAddress) -> DeviceFlows {

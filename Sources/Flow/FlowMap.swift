@@ -63,6 +63,15 @@ struct FlowMap {
     return found
   }
 
+  /// Some flow that has sent no payload; which one, the hash of `tuple` says, as chance would.
+  func anyOpened(by tuple: FiveTuple) -> TCPFlow? {
+    let start = home(tuple)
+    for step in 0..<256 {
+      if let flow = slots[(start + step) & mask], flow.phase == .opened { return flow }
+    }
+    return nil
+  }
+
   private func home(_ tuple: FiveTuple) -> Int {
     // Multiply-and-fold over the 37 bytes (the mixing step of wyhash).
     var hash = seed

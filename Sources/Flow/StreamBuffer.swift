@@ -83,6 +83,11 @@ struct StreamBuffer {
     return offset
   }
 
+  /// The byte at stream offset `offset`, if it has come.
+  func byte(at offset: Int) -> UInt8? {
+    end(ofRunAt: offset) > offset ? bytes[offset - base] : nil
+  }
+
   /// Calls `body` with the run of bytes that begins at stream offset `offset`.
   func withRun<Result>(at offset: Int, _ body: (RawSpan) -> Result) -> Result {
     let end = end(ofRunAt: offset)

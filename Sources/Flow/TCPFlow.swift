@@ -14,14 +14,20 @@ final class TCPFlow {
     case collecting
     /// The name is allowed; its addresses are being looked up.
     case resolving
-    /// TLS: the hello was let through; the ServerHello is awaited.
+    /// TLS and mmtls: the hello was let through; the ServerHello is awaited.
     case helloReleased
+    /// A protocol without a name: judged bytes were let through that the server has not acknowledged.
+    case framesReleased
     /// HTTP: a request was let through that the server has not acknowledged.
     case requestReleased
-    /// HTTP: between judged requests, or in the body of one.
+    /// HTTP and media: between judged requests or frames, or in the body of one.
     case watching
-    /// HTTP: in a chunked body, whose framing is judged as it comes.
-    case chunks
+    /// HTTP: in a body whose framing is judged as it comes: chunks, or mmtls records.
+    case framedBody
+    /// DNS: questions were let through; each further one is judged.
+    case questions
+    /// DNS: a question was refused and answered in the resolver's name; the stream is at its end.
+    case answered
     /// Decided; lingers for packets that were queued before the kernel knew.
     case allowed
     case denied
@@ -71,7 +77,7 @@ final class TCPFlow {
   var decision: Decision?
   /// The name whose addresses have been looked up for this flow.
   var lookedUp: HostName?
-  /// HTTP: the end of the framing (heads, chunk headers) that has been let through.
+  /// The end of the framing (heads, chunk headers, frames' beginnings) that has been let through.
   var headsEnd = 0
   /// Whether the connection stands in the books, and for which name and rule.
   var isRecorded = false
@@ -79,7 +85,10 @@ final class TCPFlow {
   var recordedRule: RuleID?
   /// Whether a HelloRetryRequest was seen: the next hello must carry the same name.
   var isRetry = false
-  var chunks = ChunkScanner()
+  /// What most flows don't need.
+  private(set) var details: FlowDetails?
+  /// A connection to the trusted resolver.
+  var dns: DNSConversation?
 
   // Links of the device's list, oldest first, and of the list of holding flows.
   var older: TCPFlow?
@@ -120,12 +129,41 @@ final class TCPFlow {
     case .opened: isConfirmed ? .opened : .awaiting
     case .collecting, .helloReleased: .opened
     case .resolving: headsEnd > 0 ? .watchedBothWays : .opened
-    case .requestReleased: .watchedBothWays
-    case .watching: .watched
-    case .chunks: .awaiting
+    case .framesReleased, .framedBody: .awaiting
+    case .requestReleased: details?.reply?.state ?? .watchedBothWays
+    case .questions, .answered: .watchedBothWays
+    case .watching: details?.reply?.state ?? .watched
     case .allowed: .allowed
     case .denied: .denied
     }
+  }
+
+  /// Whether its bytes are HTTP requests.
+  var isHTTP: Bool {
+    switch application {
+    case .http, .shortLink, .newgetdns, .c2cHTTP: true
+    default: false
+    }
+  }
+
+  /// Whether it waits for no answer to its beginning, or for one that may take long.
+  var isAnswered: Bool {
+    switch phase {
+    case .helloReleased: false
+    case .framesReleased: isMedia
+    default: true
+    }
+  }
+
+  /// Whether a companion vouched for it: then it is watched for life.
+  var isMedia: Bool { details?.isMedia ?? false }
+
+  /// What most flows don't need, made when first asked for.
+  func needDetails() -> FlowDetails {
+    if let details { return details }
+    let new = FlowDetails()
+    details = new
+    return new
   }
 
   /// Whether the bytes that come now are a beginning: nothing of it has been let through.

@@ -15,16 +15,19 @@ public struct PacketMetadata: Sendable {
   public var checksumIsFinal: Bool
   /// Whether the kernel cut the packet to the copy range: its length field then says more.
   public var isTruncated: Bool
+  /// Index of the interface that it entered through: a link-local sender is reached there only.
+  public var interface: UInt32
 
   /// All of it.
   public init(
     fromLAN: Bool, state: ConnectionState, hardwareAddress: MACAddress = .unknown,
-    checksumIsFinal: Bool = true, isTruncated: Bool = false
+    checksumIsFinal: Bool = true, isTruncated: Bool = false, interface: UInt32 = 0
   ) {
     self.fromLAN = fromLAN
     self.state = state
     self.hardwareAddress = hardwareAddress
     self.checksumIsFinal = checksumIsFinal
     self.isTruncated = isTruncated
+    self.interface = interface
   }
 }

@@ -162,7 +162,7 @@ import Wire
 
   // MARK: From before a restart, or forgotten
 
-  @Test(arguments: [ConnectionState.watched, .watchedBothWays, .awaiting])
+  @Test(arguments: [ConnectionState.watched, .watchedBothWays])
   func ofAConnectionThatNobodyRemembersTheAnswerGoesOnAndTheNextRequestIsRefused(
     state: ConnectionState
   ) throws {

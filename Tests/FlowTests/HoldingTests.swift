@@ -99,6 +99,21 @@ import Wire
     #expect(path.resets == [FlowReset(tuple: tcp.tuple.reversed, sequence: 5001)])
   }
 
+  @Test func aFloodOfHardwareAddressesFillsNoMemory() throws {
+    let path = try Path(limits: FlowLimits().with { $0.flowsInAll = 100 })
+    var held = opened(path)
+    path.client(held.clientSends(Array(allowedHello.prefix(20))))
+    for i in 0..<1000 {
+      let device = MACAddress(bits: 0x0200_5e20_0000 + UInt64(i))
+      _ = opened(path, from: Endpoint("198.18.1.99", UInt16(20_000 + i)), device: device)
+    }
+    #expect(path.engine.flowCount == 100)
+    // Who has begun to speak stays, and who comes next gets room.
+    #expect(path.client(held.clientSends(Array(allowedHello.dropFirst(20)))) == .delivered)
+    var next = opened(path, from: "198.18.1.10:40002")
+    #expect(path.client(next.clientSends(allowedHello)) == .delivered)
+  }
+
   // MARK: Lookups
 
   static let strict = Path.rules.replacing("binding: off", with: "binding: strict")
@@ -138,6 +153,28 @@ import Wire
     path.wait(.milliseconds(200))
     #expect(path.reason == .addressNotLearned)
     #expect(path.heldCount == 0)
+  }
+
+  @Test func aDeviceOfManyNamesLeavesLookupsToTheOthers() throws {
+    let path = try Path(
+      rules: "version: 1\nallow:\n  - {host: .example.org}\n",
+      limits: FlowLimits().with { $0.lookupsPerDevice = 10 })
+    for i in 0..<12 {
+      var tcp = opened(path, from: Endpoint("198.18.1.10", UInt16(41_000 + i)))
+      path.client(tcp.clientSends(ClientHelloBuilder(name: "n\(i).example.org").bytes))
+    }
+    #expect(path.lookups.count == 10)
+    #expect(path.records.map(\.reason) == [.addressNotLearned, .addressNotLearned])
+    #expect(path.heldCount == 10)
+    var others = opened(path, from: "198.18.1.99:50000", device: Self.tablet)
+    let hello = others.clientSends(ClientHelloBuilder(name: "m.example.org").bytes)
+    #expect(path.send(hello.bytes, fromLAN: true, Self.tablet) == .held)
+    #expect(path.lookups.count == 11)
+    // Six seconds are worth one of ten a minute.
+    path.wait(.seconds(7))
+    var late = opened(path, from: "198.18.1.10:42000")
+    #expect(
+      path.client(late.clientSends(ClientHelloBuilder(name: "late.example.org").bytes)) == .held)
   }
 
   @Test func anotherNameOnAKeptConnectionIsLookedUpToo() throws {

@@ -26,17 +26,19 @@ final class Path {
 
   let engine: FlowEngine
   let learned = LearnedAddresses()
+  let companions = Companions()
   let batch = VerdictBatch(onFailure: .drop)
   var now = Instant(nanoseconds: 1_000_000_000_000)
   private(set) var records: [FlowRecord] = []
   private(set) var resets: [FlowReset] = []
   private(set) var lookups: [HostName] = []
+  private(set) var answers: [FlowAnswer] = []
   /// How many packets visited the engine.
   private(set) var visits = 0
   /// How many visiting packets got two verdicts, or one that nobody asked for: always 0.
   private(set) var strayVerdicts = 0
   /// Payload by sequence number, in the order in which it reached the server.
-  private(set) var atServer: [(sequence: UInt32, bytes: [UInt8])] = []
+  private(set) var atServer: [(tuple: FiveTuple, sequence: UInt32, bytes: [UInt8])] = []
   /// Every packet that reached the server, as it was then.
   private(set) var packetsAtServer: [[UInt8]] = []
   private(set) var atClient: [[UInt8]] = []
@@ -48,6 +50,8 @@ final class Path {
     let isSYN: Bool
   }
   private var states: [FiveTuple: ConnectionState] = [:]
+  // Packets of each direction, as conntrack counts them.
+  private var seen: [FiveTuple: Int] = [:]
   private var waiting: [UInt32: Waiting] = [:]
   private var nextID: UInt32 = 1
 
@@ -56,13 +60,21 @@ final class Path {
   static let laptop = MACAddress(bits: 0x0200_5e10_0002)
 
   /// An engine with rules: the given ones, or short.weixin.qq.com and an address line.
-  init(rules: String = Path.rules, limits: FlowLimits = FlowLimits()) throws {
-    engine = FlowEngine(
-      policy: try Path.policy(rules), learned: learned, limits: limits, seed: 7)
+  convenience init(
+    rules: String = Path.rules, packs: [String] = [], limits: FlowLimits = FlowLimits()
+  ) throws {
+    self.init(policy: try Path.policy(rules, packs: packs), limits: limits)
   }
 
-  static func policy(_ rules: String) throws -> Policy {
-    try Policy.load(rules: SourceFile(path: "rules.yaml", text: rules), packs: [])
+  init(policy: Policy, limits: FlowLimits = FlowLimits()) {
+    engine = FlowEngine(
+      policy: policy, learned: learned, companions: companions, limits: limits, seed: 7)
+  }
+
+  static func policy(_ rules: String, packs: [String] = []) throws -> Policy {
+    try Policy.load(
+      rules: SourceFile(path: "rules.yaml", text: rules),
+      packs: packs.enumerated().map { SourceFile(path: "\($0.offset).yaml", text: $0.element) })
   }
 
   static let rules = """
@@ -100,9 +112,14 @@ final class Path {
     guard let (tuple, isSYN, hasPayload, isTCP) = Path.look(bytes) else {
       return visit(bytes, fromLAN, device, checksumIsFinal, nil, false)
     }
+    // Of the router's own connections every packet visits, and no mark is kept.
+    if engine.isForRouter { return visit(bytes, fromLAN, device, checksumIsFinal, nil, isSYN) }
     let key = states[tuple.reversed] != nil ? tuple.reversed : tuple
     let state = states[key] ?? .unknown
-    if Path.visits(state, fromLAN, isSYN, hasPayload, isTCP) {
+    seen[tuple, default: 0] += 1
+    let isOneTooMany =
+      (state == .opened || state == .awaiting) && seen[tuple, default: 0] > 64
+    if isOneTooMany || Path.visits(state, fromLAN, isSYN, hasPayload, isTCP) {
       return visit(bytes, fromLAN, device, checksumIsFinal, key, isSYN)
     }
     switch state {
@@ -135,14 +152,28 @@ final class Path {
   }
 
   /// All payload bytes that reached the server, put together by sequence number, first copy first.
-  var stream: [UInt8] {
+  var stream: [UInt8] { joined(atServer) }
+
+  /// The same of one connection.
+  func stream(_ tuple: FiveTuple) -> [UInt8] { joined(atServer.filter { $0.tuple == tuple }) }
+
+  private func joined(
+    _ pieces: [(tuple: FiveTuple, sequence: UInt32, bytes: [UInt8])]
+  ) -> [UInt8] {
     var bytes: [UInt32: UInt8] = [:]
-    for piece in atServer {
+    for piece in pieces {
       for (i, byte) in piece.bytes.enumerated() where bytes[piece.sequence &+ UInt32(i)] == nil {
         bytes[piece.sequence &+ UInt32(i)] = byte
       }
     }
     return bytes.keys.sorted().compactMap { bytes[$0] }
+  }
+
+  /// Has the trusted resolver answer that `name` lives at `address`.
+  func learn(_ address: String, _ name: String) throws {
+    learned.learn(
+      try #require(IPAddress(address)), for: try #require(HostName(name)), timeToLive: 600,
+      from: .dns, now: now)
   }
 
   /// How many packets wait for their verdict.
@@ -195,6 +226,7 @@ final class Path {
     records += effects.records
     resets += effects.resets
     lookups += effects.lookups
+    answers += effects.answers
     var fates: [UInt32: Fate] = [:]
     for entry in batch.entries {
       guard let packet = waiting.removeValue(forKey: entry.id) else {
@@ -214,6 +246,11 @@ final class Path {
 
   // The enforce chain.
   private func pass(_ packet: Waiting, _ bytes: [UInt8], _ state: ConnectionState) -> Fate {
+    if engine.isForRouter {
+      if state == .denied { return .refused }
+      deliver(bytes, packet.fromLAN)
+      return .delivered
+    }
     let old = states[packet.tuple] ?? .unknown
     if packet.isSYN, state != .denied, state != .unknown, state != .cut {
       // A SYN was judged itself: its verdict counts more than what was before.
@@ -241,7 +278,9 @@ final class Path {
       case .done(let tcp) = TCPHeader.parse(bytes.raw.extracting(ip.payload))
     else { return }
     let payload = Array(bytes[(ip.payload.lowerBound + tcp.headerLength)..<ip.payload.upperBound])
-    if !payload.isEmpty { atServer.append((tcp.sequence, payload)) }
+    if !payload.isEmpty, let tuple = Path.look(bytes)?.tuple {
+      atServer.append((tuple, tcp.sequence, payload))
+    }
   }
 
   private static func look(
@@ -257,7 +296,8 @@ final class Path {
           proto: .tcp, source: ip.source, sourcePort: tcp.sourcePort, destination: ip.destination,
           destinationPort: tcp.destinationPort),
         tcp.flags.contains(.syn) && !tcp.flags.contains(.ack),
-        ip.payload.count > tcp.headerLength, true
+        // Whatever stands beside a plain IP header counts as payload, as in the firewall's rules.
+        ip.payload.count > tcp.headerLength || ip.hasOptions, true
       )
     case .udp:
       guard case .done(let udp) = UDPHeader.parse(segment) else { return nil }
