@@ -12,6 +12,10 @@ public struct FirewallPlan: Equatable, Sendable {
     case denyList = "deny-list"
   }
 
+  /// How many packets a connection may have in either direction, before a verdict, of which the
+  /// daemon sees only those with payload.
+  static let packetsUnseen = 64
+
   /// The interfaces whose forwarded traffic is judged, in the order of the configuration.
   public let lan: [String]
   /// The bits of packet and connection marks that are the gateway's.

@@ -19,16 +19,12 @@ final class IPTablesBackend {
   let variant: IPTablesVariant
   private let families: [IPFamily]
   // How this iptables writes a chain that it was just given, where that isn't how we wrote it.
-  private var spelling: [ChainKey: Spelling] = [:]
-
-  private struct ChainKey: Hashable {
-    let family: IPFamily
-    let table: String
-    let chain: String
-  }
+  private var spellings: [Spelling] = []
 
   private struct Spelling {
-    let ours: [String]
+    let family: IPFamily
+    let table: String
+    let ours: IPTablesTable.Chain
     let listed: [String]
   }
 
@@ -143,8 +139,8 @@ final class IPTablesBackend {
       for var table in rules.tables {
         table.jumps = []
         let none = IPTablesTable(name: table.name, jumps: [], chains: [])
-        make += IPTablesChange(from: none, to: table, refill: { _ in true }).text
-        unmake += IPTablesChange(from: table, to: none, refill: { _ in true }).text
+        make += IPTablesChange(from: none, to: table).text
+        unmake += IPTablesChange(from: table, to: none).text
       }
       do throws(FirewallError) {
         try restore(family, make + unmake)
@@ -199,7 +195,7 @@ final class IPTablesBackend {
       for table in ["mangle", "filter", "security"] {
         let own = listing.own(in: table)
         let none = IPTablesTable(name: table, jumps: [], chains: [])
-        text += IPTablesChange(from: own, to: none, refill: { _ in false }).text
+        text += IPTablesChange(from: own, to: none).text
         if !own.chains.isEmpty || !own.jumps.isEmpty {
           removed.append(
             "\(program(family)) \(table): \(own.chains.count) chains, \(own.jumps.count) jumps")
@@ -207,7 +203,7 @@ final class IPTablesBackend {
       }
       if !text.isEmpty { try restore(family, text) }
     }
-    spelling = [:]
+    spellings = []
     return removed
   }
 
@@ -240,12 +236,12 @@ final class IPTablesBackend {
     _ family: IPFamily, _ listing: IPTablesListing, to table: IPTablesTable
   ) -> IPTablesChange {
     let own = listing.own(in: table.name)
-    return IPTablesChange(from: own, to: table) { name in
-      guard let wanted = table.chains.first(where: { $0.name == name }),
-        let current = own.chains.first(where: { $0.name == name })
-      else { return true }
-      return !self.isSame(family, table.name, wanted, current.rules)
+    let right = table.chains.filter { wanted in
+      own.chains.contains { current in
+        current.name == wanted.name && isSame(family, table.name, wanted, current.rules)
+      }
     }
+    return IPTablesChange(from: own, to: table, keeping: right.map { $0.name })
   }
 
   // A version of iptables that spells a rule in a way we don't know would look wrong for ever: what
@@ -260,8 +256,11 @@ final class IPTablesBackend {
             current.rules.count == chain.rules.count,
             current.rules.map(IPTablesRule.init) != chain.rules.map(IPTablesRule.init)
           else { continue }
-          spelling[ChainKey(family: family, table: table.name, chain: chain.name)] =
-            Spelling(ours: chain.rules, listed: current.rules)
+          spellings.removeAll {
+            $0.family == family && $0.table == table.name && $0.ours.name == chain.name
+          }
+          spellings.append(
+            Spelling(family: family, table: table.name, ours: chain, listed: current.rules))
         }
       }
       if let wrong = mismatches(plan, family, listing).first {
@@ -332,11 +331,10 @@ final class IPTablesBackend {
     _ family: IPFamily, _ table: String, _ wanted: IPTablesTable.Chain, _ current: [String]
   ) -> Bool {
     if wanted.rules == current { return true }
-    let key = ChainKey(family: family, table: table, chain: wanted.name)
-    if let known = spelling[key], known.ours == wanted.rules, known.listed == current {
-      return true
+    let isKnown = spellings.contains {
+      $0.family == family && $0.table == table && $0.ours == wanted && $0.listed == current
     }
-    return wanted.rules.map(IPTablesRule.init) == current.map(IPTablesRule.init)
+    return isKnown || wanted.rules.map(IPTablesRule.init) == current.map(IPTablesRule.init)
   }
 
   // MARK: - The programs

@@ -8,13 +8,12 @@ struct IPTablesChange {
 
   /// The change that makes of `current` what `wanted` says; both are the same table's.
   ///
-  /// Chains that are as they should be are not touched, other people's rules never.
-  init(from current: IPTablesTable, to wanted: IPTablesTable, refill: (String) -> Bool) {
+  /// The chains named in `keeping` are as they should be and not touched; other people's rules never
+  /// are.
+  init(from current: IPTablesTable, to wanted: IPTablesTable, keeping: [String] = []) {
     table = wanted.name
     var lines: [String] = []
-    let refilled = wanted.chains.filter { chain in
-      refill(chain.name) || !current.chains.contains { $0.name == chain.name }
-    }
+    let refilled = wanted.chains.filter { !keeping.contains($0.name) }
     let leftOver = current.chains.filter { chain in
       !wanted.chains.contains { $0.name == chain.name }
     }

@@ -61,9 +61,7 @@ struct IPTablesRules {
     ]
     switch plan.closing {
     case .allowList:
-      for state in [ConnectionState.allowed, .watched, .awaiting, .watchedBothWays, .opened] {
-        last.append("\(has(state)) -j RETURN")
-      }
+      last += Self.passing.map { "\(has($0)) -j RETURN" }
       last.append("\(connectionHas(.allowed)) -j RETURN")
       last.append("-j DROP")
     case .denyList:
@@ -71,14 +69,25 @@ struct IPTablesRules {
       last.append("\(connectionHas(.cut)) -j DROP")
     }
     return table(
-      "security", [("FORWARD", "CLOSING")],
-      [("CLOSING", lanTraffic("LAST", "LAST")), ("LAST", last), ("COPY", copy)])
+      "security", [("INPUT", "DOOR"), ("FORWARD", "CLOSING")],
+      [
+        ("CLOSING", lanTraffic("LAST", "LAST")), ("LAST", last), ("COPY", copy),
+        ("DOOR", questions("DOOR-LAST")), ("DOOR-LAST", doorLast),
+      ])
+  }
+
+  // A question to the router's own resolver that nobody judged, or that was refused.
+  private var doorLast: [String] {
+    switch plan.closing {
+    case .allowList: Self.passing.map { "\(has($0)) -j RETURN" } + ["-j DROP"]
+    case .denyList: ["\(has(.denied)) -j DROP"]
+    }
   }
 
   // Takes the verdicts over into the connection mark and refuses, to the sender, what is denied.
   private var filter: IPTablesTable {
     table(
-      "filter", [("FORWARD", "ENFORCE")],
+      "filter", [("INPUT", "DOOR"), ("FORWARD", "ENFORCE")],
       [
         ("ENFORCE", lanTraffic("JUDGED", "JUDGED")),
         (
@@ -98,6 +107,14 @@ struct IPTablesRules {
             "-p udp -j REJECT --reject-with \(family == .v4 ? "icmp" : "icmp6")-port-unreachable",
             "-j REJECT --reject-with \(family == .v4 ? "icmp-admin" : "icmp6-adm")-prohibited",
           ]
+        ),
+        (
+          "DOOR",
+          plan.lan.flatMap { name in
+            ["-m tcp --dport 53", asked].map {
+              "-i \(name) -p tcp \($0) \(has(.denied)) -j REJECT --reject-with tcp-reset"
+            }
+          }
         ),
       ])
   }
@@ -129,7 +146,7 @@ struct IPTablesRules {
   // Sends to the queue what the daemon has to see, by the state of the connection.
   private var mangle: IPTablesTable {
     table(
-      "mangle", [("FORWARD", "INSPECT"), ("OUTPUT", "DNS")],
+      "mangle", [("INPUT", "DOOR"), ("FORWARD", "INSPECT"), ("OUTPUT", "DNS")],
       [
         ("INSPECT", lanTraffic("UP", "DOWN")),
         (
@@ -155,7 +172,7 @@ struct IPTablesRules {
           ]
             // From one LAN interface to another, both ends are "up": the server's bare ACKs too.
             + plan.lan.map { "-o \($0) \(has(.awaiting)) -g \(prefix)QUEUE" } + [
-              "-g \(prefix)PAYLOAD"
+              many(.opened, "original"), many(.awaiting, "original"), "-g \(prefix)PAYLOAD",
             ]
         ),
         (
@@ -181,24 +198,58 @@ struct IPTablesRules {
             "\(has(.unknown)) -g \(prefix)QUEUE",
             "\(has(.awaiting)) -g \(prefix)QUEUE",
             "\(has(.cut)) -g \(prefix)QUEUE",
+            many(.opened, "reply"),
             "-g \(prefix)PAYLOAD",
           ]
         ),
         ("PAYLOAD", payload),
         ("QUEUE", ["-j NFQUEUE \(queues)\(bypass)"]),
-        // Not the reset by which `enforce` refuses a connection to port 53: it belongs to a
-        // connection that is not confirmed, and the kernel drops such a packet instead of queueing
-        // it (nf_ct_drop_unconfirmed in nfnetlink_queue.c).
+        ("DOOR", questions("ASK-DOOR")),
+        (
+          "ASK-DOOR",
+          [
+            "-j MARK --set-xmark 0x0/\(plan.maskText)",
+            "-j NFQUEUE --queue-num \(plan.dnsQueue)\(bypass)",
+          ]
+        ),
+        // What the gateway answers itself is marked as allowed. Nor is the reset queued by which
+        // `enforce` refuses a connection to port 53: it belongs to a connection that is not
+        // confirmed, and the kernel drops such a packet instead (nf_ct_drop_unconfirmed in
+        // nfnetlink_queue.c).
         (
           "DNS",
-          plan.lan.flatMap { name in
-            ["udp -m udp --sport 53", "tcp -m tcp --sport 53 ! --tcp-flags RST RST"].map { answer in
-              "-o \(name) -p \(answer) -j NFQUEUE --queue-num \(plan.dnsQueue)\(bypass)"
+          ["\(has(.allowed)) -j RETURN"]
+            + plan.lan.flatMap { name in
+              [
+                "udp -m udp --sport 53", "tcp -m tcp --sport 53 ! --tcp-flags RST RST",
+                "udp \(answered)", "tcp -m tcp ! --tcp-flags RST RST \(answered)",
+              ].map {
+                "-o \(name) -p \($0) -j NFQUEUE --queue-num \(plan.dnsQueue)\(bypass)"
+              }
             }
-          }
         ),
       ])
   }
+
+  // Questions to the router's own resolver, judged one by one and never by connection mark: each
+  // packet is queued, and what was not judged ends behind every filter.
+  private func questions(_ chain: String) -> [String] {
+    plan.lan.flatMap { name in
+      ["udp -m udp --dport 53", "tcp -m tcp --dport 53", "udp \(asked)", "tcp \(asked)"].map {
+        "-i \(name) -p \($0) -g \(prefix)\(chain)"
+      }
+    }
+  }
+
+  // What was sent to port 53 and comes to another one: somebody's DNAT has sent it on to a resolver
+  // there. The question is the same.
+  private let asked = "-m conntrack --ctorigdstport 53 --ctdir ORIGINAL"
+  private let answered = "-m conntrack --ctorigdstport 53 --ctdir REPLY"
+
+  // The states in which a packet may pass.
+  private static let passing: [ConnectionState] = [
+    .allowed, .watched, .awaiting, .watchedBothWays, .opened,
+  ]
 
   // What both directions begin with. Our bits are cleared first, since CONNMARK leaves a packet
   // alone that has no connection. The third rule carries an allowed connection's bulk past all
@@ -243,6 +294,12 @@ struct IPTablesRules {
     plan.lan.map { "-i \($0) -g \(prefix)\(up)" } + plan.lan.map { "-o \($0) -g \(prefix)\(down)" }
   }
 
+  // Options of TCP carry up to 40 bytes in each packet that has no payload.
+  private func many(_ state: ConnectionState, _ direction: String) -> String {
+    "\(has(state)) -m connbytes --connbytes \(FirewallPlan.packetsUnseen + 1) "
+      + "--connbytes-mode packets --connbytes-dir \(direction) -g \(prefix)QUEUE"
+  }
+
   private func has(_ state: ConnectionState) -> String {
     "-m mark --mark \(markText(state))"
   }
@@ -273,6 +330,7 @@ struct IPTablesRules {
 
   private var bypass: String { plan.bypass ? " --queue-bypass" : "" }
 
+  // The jumps in the order in which iptables-save lists their chains.
   private func table(
     _ name: String, _ jumps: [(from: String, to: String)], _ chains: [(String, [String])]
   ) -> IPTablesTable {

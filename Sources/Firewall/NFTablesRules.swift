@@ -55,13 +55,32 @@ struct NFTablesRules {
       Chain(name: "last", hook: nil, rules: last),
       Chain(name: "closing", hook: Self.hook("forward", 50), rules: lanTraffic("last", "last")),
       Chain(
-        name: "dns", hook: Self.hook("output", -150),
-        // Not the reset by which `enforce` refuses a connection to port 53: it belongs to a
-        // connection that is not confirmed, and the kernel drops such a packet instead of queueing
-        // it (nf_ct_drop_unconfirmed in nfnetlink_queue.c).
-        rules: ["udp sport 53", "tcp sport 53 tcp flags & rst == 0"].map {
-          "\($0) oifname \(lan) \(queue(plan.dnsQueue...plan.dnsQueue))"
+        name: "ask_door", hook: nil,
+        rules: [
+          "meta mark set meta mark and \(plan.othersText)",
+          queue(plan.dnsQueue...plan.dnsQueue),
+        ]),
+      Chain(name: "door", hook: Self.hook("input", -150), rules: questions("goto ask_door")),
+      Chain(
+        name: "door_enforce", hook: Self.hook("input", 0),
+        rules: ["tcp dport 53", Self.asked("tcp")].map {
+          "iifname \(lan) \($0) \(has(.denied)) reject with tcp reset"
         }),
+      Chain(name: "door_last", hook: nil, rules: doorLast),
+      Chain(name: "door_closing", hook: Self.hook("input", 50), rules: questions("goto door_last")),
+      Chain(
+        name: "dns", hook: Self.hook("output", -150),
+        // What the gateway answers itself is marked as allowed. Nor is the reset queued by which
+        // `enforce` refuses a connection to port 53: it belongs to a connection that is not
+        // confirmed, and the kernel drops such a packet instead (nf_ct_drop_unconfirmed in
+        // nfnetlink_queue.c).
+        rules: ["\(has(.allowed)) return"]
+          + [
+            "udp sport 53", "tcp sport 53 tcp flags & rst == 0", Self.answered("udp"),
+            "tcp flags & rst == 0 \(Self.answered("tcp"))",
+          ].map {
+            "\($0) oifname \(lan) \(queue(plan.dnsQueue...plan.dnsQueue))"
+          }),
     ]
   }
 
@@ -73,9 +92,11 @@ struct NFTablesRules {
       state("denied", .denied, ["\(Self.opens) goto ask"]),
       state("up_watched", .watched, Self.tcpPayload),
       // From one LAN interface to another, both ends are "up": the server's bare ACKs too.
-      state("up_awaiting", .awaiting, ["oifname \(lan) goto ask"] + Self.tcpPayload),
+      state(
+        "up_awaiting", .awaiting,
+        ["oifname \(lan) goto ask", many("original")] + Self.tcpPayload),
       state("up_both", .watchedBothWays, Self.tcpPayload),
-      state("up_opened", .opened, Self.tcpPayload),
+      state("up_opened", .opened, [many("original")] + Self.tcpPayload),
       state("cut", .cut, ["goto ask"]),
       Chain(
         name: "up", hook: nil,
@@ -97,7 +118,9 @@ struct NFTablesRules {
       state("down_watched", .watched, ["\(Self.opens) goto ask"]),
       state("down_awaiting", .awaiting, ["ct state related return", "goto ask"]),
       state("down_both", .watchedBothWays, ["ct state related return"] + Self.tcpPayload),
-      state("down_opened", .opened, ["ct state related return"] + Self.tcpPayload),
+      state(
+        "down_opened", .opened,
+        ["ct state related return", many("reply")] + Self.tcpPayload),
       Chain(
         name: "down", hook: nil,
         rules: begin + [
@@ -119,6 +142,11 @@ struct NFTablesRules {
       "ct state invalid drop",
       "ct state related meta l4proto != { icmp, ipv6-icmp } goto ask",
     ]
+  }
+
+  // Options of TCP carry up to 40 bytes in each packet that has no payload.
+  private func many(_ direction: String) -> String {
+    "ct \(direction) packets > \(FirewallPlan.packetsUnseen) goto ask"
   }
 
   private static let tcpPayload = ["meta l4proto != tcp goto ask", "goto payload"]
@@ -174,6 +202,31 @@ struct NFTablesRules {
       rules += ["\(has(.cut)) drop", "\(connectionHas(.cut)) drop"]
     }
     return rules
+  }
+
+  // Questions to the router's own resolver, judged one by one and never by connection mark: each
+  // packet is queued, and what was not judged ends behind every filter.
+  private func questions(_ verdict: String) -> [String] {
+    ["udp dport 53", "tcp dport 53", Self.asked("udp"), Self.asked("tcp")].map {
+      "iifname \(lan) \($0) \(verdict)"
+    }
+  }
+
+  // What was sent to port 53 and comes to another one: somebody's DNAT has sent it on to a resolver
+  // there. The question is the same.
+  private static func asked(_ proto: String) -> String {
+    "meta l4proto \(proto) ct direction original ct original proto-dst 53"
+  }
+
+  private static func answered(_ proto: String) -> String {
+    "meta l4proto \(proto) ct direction reply ct original proto-dst 53"
+  }
+
+  private var doorLast: [String] {
+    switch plan.closing {
+    case .allowList: Self.passing.map { "\(has($0)) return" } + ["drop"]
+    case .denyList: ["\(has(.denied)) drop"]
+    }
   }
 
   // The states in which a packet may pass.

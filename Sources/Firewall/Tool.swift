@@ -20,7 +20,10 @@ struct Tool: Sendable {
       outcome = try Command([program] + arguments, inheriting: Self.inherited)
         .run(input: Array(input.utf8))
     } catch {
-      let said = error.isNoSuchFile ? FirewallError.notInstalled : error.description
+      let said =
+        error.isNoSuchFile
+        ? FirewallError.notInstalled
+        : error.isTimedOut ? "it did not end, and was killed" : error.description
       throw FirewallError(
         error.isNotPermitted ? .notPermitted : .toolFailed,
         [FirewallError.Attempt(command: command, said: said)])

@@ -28,6 +28,9 @@ public struct ConntrackEntry: Equatable, Sendable {
   public internal(set) var id: UInt32 = 0
   /// The connection mark.
   public internal(set) var mark: UInt32 = 0
+  /// Whether an end of a TCP connection has said that it is over: the kernel keeps the entry for up
+  /// to two minutes more.
+  public internal(set) var isClosing = false
   /// Whether the kernel counts the connection: not for one that began while
   /// net.netfilter.nf_conntrack_acct was 0.
   public internal(set) var isCounted = false
@@ -67,6 +70,7 @@ public struct ConntrackEntry: Equatable, Sendable {
       case CTA_COUNTERS_ORIG: up = Counters(attribute)
       case CTA_COUNTERS_REPLY: down = Counters(attribute)
       case CTA_TIMESTAMP: (began, ended) = Self.times(attribute)
+      case CTA_PROTOINFO: isClosing = Self.isClosing(attribute)
       default: break
       }
     }
@@ -98,6 +102,23 @@ public struct ConntrackEntry: Equatable, Sendable {
         }
       }
     }
+  }
+
+  private static func isClosing(_ attribute: borrowing Attribute) -> Bool {
+    var isClosing = false
+    var protocols = attribute.nested
+    while let tcp = protocols.next() {
+      guard ctattr_protoinfo(rawValue: tcp.type) == CTA_PROTOINFO_TCP else { continue }
+      var fields = tcp.nested
+      while let field = fields.next() {
+        guard ctattr_protoinfo_tcp(rawValue: field.type) == CTA_PROTOINFO_TCP_STATE,
+          !field.value.isEmpty
+        else { continue }
+        // FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT and CLOSE of nf_conntrack_tcp.h.
+        isClosing = (4...8).contains(field.value.byte(at: 0))
+      }
+    }
+    return isClosing
   }
 
   private static func times(_ attribute: borrowing Attribute) -> (UInt64, UInt64) {

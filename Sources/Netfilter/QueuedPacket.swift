@@ -83,6 +83,7 @@ public struct QueuedPacket: ~Copyable, ~Escapable {
   public func metadata(lan: InterfaceSet, mask: MarkMask) -> PacketMetadata {
     PacketMetadata(
       fromLAN: lan.contains(inputInterface), state: mask.state(of: mark),
-      hardwareAddress: hardwareAddress, checksumIsFinal: checksumIsFinal, isTruncated: isTruncated)
+      hardwareAddress: hardwareAddress, checksumIsFinal: checksumIsFinal, isTruncated: isTruncated,
+      interface: inputInterface)
   }
 }

@@ -25,15 +25,16 @@ public final class RawSender {
   }
 
   /// Sends `packet` (an IPv4 or IPv6 header and what follows), routed by `destination`, with the
-  /// packet mark `mark`.
+  /// packet mark `mark`; a link-local destination is on the link of `interface`.
   ///
   /// The error's code is sendto(2)'s: ENETUNREACH without a route, EPERM when a rule of OUTPUT
   /// dropped it, EMSGSIZE, EAGAIN for a full device queue, ... Nothing is retried but EINTR.
   public func send(
-    _ packet: [UInt8], to destination: IPAddress, mark: UInt32
+    _ packet: [UInt8], to destination: IPAddress, mark: UInt32, interface: UInt32 = 0
   ) throws(NetfilterError) {
     let code =
-      destination.isIPv4 ? sendIPv4(packet, destination, mark) : sendIPv6(packet, destination, mark)
+      destination.isIPv4
+      ? sendIPv4(packet, destination, mark) : sendIPv6(packet, destination, mark, interface)
     if code != 0 { throw NetfilterError(.sendPacket, code: code) }
   }
 
@@ -44,7 +45,9 @@ public final class RawSender {
     return ipv4.send(packet, to: address, mark: mark)
   }
 
-  private func sendIPv6(_ packet: [UInt8], _ destination: IPAddress, _ mark: UInt32) -> CInt {
+  private func sendIPv6(
+    _ packet: [UInt8], _ destination: IPAddress, _ mark: UInt32, _ interface: UInt32
+  ) -> CInt {
     // sin6_port stays 0: a raw socket takes it as a protocol number.
     var address = sockaddr_in6()
     address.sin6_family = sa_family_t(AF_INET6)
@@ -52,6 +55,8 @@ public final class RawSender {
     unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { bytes in
       unsafe bytes.storeBytes(of: destination.bits.bigEndian, as: UInt128.self)
     }
+    // The kernel looks at it for link-local addresses only.
+    address.sin6_scope_id = interface
     return ipv6.send(packet, to: address, mark: mark)
   }
 }

@@ -111,8 +111,8 @@ struct FirewallKernelTests {
           "nftables inet imgate refuse: the chain is empty; it should have 3 rules"
         ])
       try byHand("flush table inet imgate")
-      #expect(try firewall.verify().count == 25)
-      #expect(try firewall.repair().count == 25)
+      #expect(try firewall.verify().count == 30)
+      #expect(try firewall.repair().count == 30)
       try byHand("flush ruleset")
       #expect(try firewall.verify().map(\.text) == ["nftables inet imgate: the table is missing"])
     } else {

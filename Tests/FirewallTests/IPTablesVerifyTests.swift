@@ -44,9 +44,9 @@ import Testing
 
   @Test func `nothing there: every jump and every chain is missing`() {
     let found = mismatches(["*filter", ":FORWARD ACCEPT [0:0]", "COMMIT"])
-    #expect(found.first == "iptables security FORWARD: the jump '-j IMGATE-CLOSING' is missing")
+    #expect(found.first == "iptables security INPUT: the jump '-j IMGATE-DOOR' is missing")
     #expect(found.contains("iptables mangle IMGATE-QUEUE: the chain is missing"))
-    #expect(found.count == 4 + 3 + 4 + 8)
+    #expect(found.count == 7 + 5 + 5 + 10)
   }
 
   @Test func `somebody else's rule before our jump`() {
@@ -168,10 +168,8 @@ import Testing
     let own = IPTablesListing(lines.joined(separator: "\n")).own(in: "filter")
     let wanted = try #require(
       IPTablesRules(plan: plan, family: .v4).tables.first { $0.name == "filter" })
-    let change = IPTablesChange(from: own, to: wanted) { name in
-      own.chains.first { $0.name == name }?.rules
-        != wanted.chains.first { $0.name == name }?.rules
-    }
+    let right = wanted.chains.filter { own.chains.contains($0) }
+    let change = IPTablesChange(from: own, to: wanted, keeping: right.map(\.name))
     #expect(
       change.text == """
         *filter
@@ -188,10 +186,11 @@ import Testing
     let own = IPTablesListing(saved().joined(separator: "\n")).own(in: "filter")
     let none = IPTablesTable(name: "filter", jumps: [], chains: [])
     #expect(
-      IPTablesChange(from: own, to: none, refill: { _ in false }).lines == [
-        "-D FORWARD -j IMGATE-ENFORCE", "-F IMGATE-ENFORCE", "-F IMGATE-JUDGED",
-        "-F IMGATE-COPY", "-F IMGATE-REFUSE", "-X IMGATE-ENFORCE", "-X IMGATE-JUDGED",
-        "-X IMGATE-COPY", "-X IMGATE-REFUSE",
+      IPTablesChange(from: own, to: none).lines == [
+        "-D INPUT -j IMGATE-DOOR", "-D FORWARD -j IMGATE-ENFORCE", "-F IMGATE-ENFORCE",
+        "-F IMGATE-JUDGED", "-F IMGATE-COPY", "-F IMGATE-REFUSE", "-F IMGATE-DOOR",
+        "-X IMGATE-ENFORCE", "-X IMGATE-JUDGED", "-X IMGATE-COPY", "-X IMGATE-REFUSE",
+        "-X IMGATE-DOOR",
       ])
   }
 

@@ -70,6 +70,28 @@ struct ConntrackMessageTests {
     #expect((entry.began, entry.ended) == (0x1700_0000_0000_0001, 0x1700_0000_0000_0002))
   }
 
+  @Test(arguments: [
+    (1, false), (2, false), (3, false),  // SYN_SENT, SYN_RECV, ESTABLISHED
+    (4, true), (5, true), (6, true), (7, true), (8, true),  // FIN_WAIT to CLOSE
+    (9, false),  // SYN_SENT2
+  ])
+  func `A TCP connection that an end has closed is told from one that lives`(
+    state: UInt8, isClosing: Bool
+  ) throws {
+    var bytes = Self.destroyed
+    bytes[0] = 0xf8  // nlmsg_len 248
+    bytes += hex(
+      """
+      1000 0480            // CTA_PROTOINFO, nested
+      0c00 0180            //   CTA_PROTOINFO_TCP
+      0500 0100 00 000000  //     CTA_PROTOINFO_TCP_STATE
+      """)
+    bytes[bytes.count - 4] = state
+    let entry = try #require(parse(bytes))
+    #expect(entry.isClosing == isClosing)
+    #expect(entry.id == 0xdead_beef)
+  }
+
   @Test func `An IPv6 connection of ICMP, without counts or mark`() throws {
     let tuple = """
       2c00 0180                                             //   CTA_TUPLE_IP
