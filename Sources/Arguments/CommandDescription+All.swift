@@ -91,14 +91,22 @@ extension CommandDescription {
         rule and its line, and what to change if it should be otherwise. HOST may be an address: \
         then the client is taken to name no host.
         """,
+        """
+        A protocol that carries no name (mmtls, long-link, short-link, newgetdns, c2c, c2c-http, \
+        msf, pc-qq, oicq, highway, or a pattern of a service pack, such as ntp) is judged by where \
+        it leads: HOST is then taken to live at the address, unless the running gateway knows \
+        better.
+        """,
         packsNote,
       ],
       options: [
         Option(.address, "A", "the server's address (any that no rule mentions)"),
-        Option(.port, "N", "the server's port (443; with --protocol http 80)"),
+        Option(
+          .port, "N", "the server's port (the protocol's usual one: for tls 443, for http 80)"),
         Option(
           .protocol, "P",
-          "tls, http, tcp (neither of these two) or udp; tls if not given, http with --port 80"),
+          "tls, http, quic, gquic, dns, a protocol without a name (see above), or tcp or udp for "
+            + "bytes that the gateway does not know; tls if not given, http with --port 80"),
         Option(.device, "D", "who asks: a MAC address or a label (a device without rules)"),
         packs, Option(.json, "one JSON object on one line"),
       ],
@@ -106,6 +114,7 @@ extension CommandDescription {
       examples: [
         Example("imgate explain short.weixin.qq.com", "a TLS connection to port 443"),
         Example("imgate explain www.example.com --protocol http", "port 80, a Host header"),
+        Example("imgate explain long.weixin.qq.com --protocol mmtls", "WeChat's long link"),
         Example("imgate explain 198.51.100.7 --port 9100 --protocol tcp", "a printer"),
         Example("imgate explain v.example.com --device 'Owner laptop'", "as that device"),
       ],
@@ -129,7 +138,9 @@ extension CommandDescription {
         """
         A flow that would have been refused is not judged further, although the capture goes on. \
         With binding: strict or observe, the addresses of names are learned from the DNS answers \
-        in the same capture. mode: audit makes no difference here.
+        in the same capture, over UDP and TCP, and from WeChat's own (newgetdns). Whoever is asked \
+        for names counts as the trusted resolver. Fragments are put together first; those that \
+        can't be are counted. mode: audit makes no difference here.
         """,
         packsNote,
       ],
@@ -196,11 +207,13 @@ extension CommandDescription {
       [
         """
         Asks the running gateway for its counters: since when it runs, by which rules, what it \
-        allowed and refused, how the kernel's queues fare.
+        allowed and refused, how the kernel's queues fare, which device has moved how much chat \
+        media today.
         """,
         """
         With --addresses it prints the addresses that allowed names may be reached at: one a \
-        line, with the name, from whom it was learned and for how long it holds.
+        line, with the name, from whom it was learned, for how many seconds it holds, and the \
+        features and allow lines that let the name pass ("-": none does now).
         """,
       ],
       options: [

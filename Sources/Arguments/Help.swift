@@ -1,3 +1,5 @@
+internal import System
+
 /// The help texts, laid out for 80 columns.
 public enum Help {
   private static let width = 80
@@ -50,7 +52,7 @@ public enum Help {
     }
     text += "\nExit status:\n"
     // Each begins with its number.
-    for note in (description.exitNotes + ["2 wrong usage"]).sorted() { text += "  \(note)\n" }
+    for note in (description.exitNotes + ["2 wrong usage"]).ordered() { text += "  \(note)\n" }
     return text
   }
 

@@ -46,7 +46,7 @@ public struct DeviceNames: Sendable {
   public var known: [(device: MACAddress, name: String)] {
     var all = byHardware
     for (device, name) in labels { all[device] = name }
-    return all.map { (device: $0.key, name: $0.value) }.sorted { $0.device < $1.device }
+    return all.map { (device: $0.key, name: $0.value) }.ordered { $0.device < $1.device }
   }
 
   /// Adds the leases of one file: dnsmasq's lease file or odhcpd's state file, told apart line by

@@ -41,6 +41,16 @@ public enum JSONReport {
       out.add(service.allowed)
       out.add("refused", service.refused.connections)
       out.end()
+      for apart in service.apart {
+        out.begin("apart")
+        out.add("service", service.service)
+        out.add("rule", service.rule)
+        out.add("reason", apart.reason)
+        out.add("explanation", apart.explanation)
+        out.add("devices", UInt64(apart.devices))
+        out.add(apart.counts)
+        out.end()
+      }
     }
     for refusal in data.refusals {
       out.begin("refused")

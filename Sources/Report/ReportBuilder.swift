@@ -14,6 +14,10 @@ public struct ReportBuilder: Sendable {
   private var health = QueueHealth()
   private var storedNames: [MACAddress: String] = [:]
 
+  /// Reasons to allow that are counted apart: media to servers that nobody can prove, and names at
+  /// addresses that nobody has proven.
+  static let apart = ["media-companion", "address-unproven"]
+
   /// A report on the days `first` to `last`, both included.
   public init(from first: LocalDay, through last: LocalDay) {
     self.first = first
@@ -63,13 +67,14 @@ public struct ReportBuilder: Sendable {
     return ReportData(
       first: first, last: last, start: range.lowerBound, end: range.upperBound, now: now.seconds,
       live: live, notes: notes.map { PlainText.clean($0, limit: 400) }, allowed: allowed,
-      refused: refused, devices: devices(names), services: services(), hosts: hosts(),
+      refused: refused, devices: devices(names, explain), services: services(explain),
+      hosts: hosts(),
       refusals: refusals(names), reasons: reasons(explain),
-      hours: hours.keys.sorted().map { start in
+      hours: hours.keys.ordered().map { start in
         let hour = hours[start] ?? (allowed: UsageCounts(), refused: UsageCounts())
         return ReportData.Hour(start: start, allowed: hour.allowed, refused: hour.refused)
       },
-      events: events.sorted { $0.time < $1.time }, health: health, details: list(names))
+      events: events.ordered { $0.time < $1.time }, health: health, details: list(names))
   }
 
   // MARK: - Names
@@ -88,7 +93,7 @@ public struct ReportBuilder: Sendable {
       var known = name(device.mac, device.client)
       if known == nil {
         // IPv6 leases know a device by one of its addresses only.
-        for address in addresses[device, default: []].sorted() where known == nil {
+        for address in addresses[device, default: []].ordered() where known == nil {
           known = name(device.mac, address)
         }
       }
@@ -104,7 +109,9 @@ public struct ReportBuilder: Sendable {
 
   // MARK: - Lists
 
-  private func devices(_ names: [DeviceKey: Name]) -> [ReportData.Device] {
+  private func devices(
+    _ names: [DeviceKey: Name], _ explain: (String) -> String
+  ) -> [ReportData.Device] {
     var parts: [DeviceKey: [DetailKey]] = [:]
     for key in details.keys { parts[key.device, default: []].append(key) }
     var devices: [ReportData.Device] = []
@@ -115,21 +122,21 @@ public struct ReportBuilder: Sendable {
       devices.append(
         ReportData.Device(
           mac: device.mac, name: known.text, isUnnamed: known.isUnnamed,
-          addresses: addresses[device, default: []].sorted(), allowed: sums.allowed,
-          refused: sums.refused, services: sums.features))
+          addresses: addresses[device, default: []].ordered(), allowed: sums.allowed,
+          refused: sums.refused, services: sums.features(explain)))
     }
-    return devices.sorted { a, b in
+    return devices.ordered { a, b in
       (b.allowed.bytes, b.refused.connections, a.name, a.mac)
         < (a.allowed.bytes, a.refused.connections, b.name, b.mac)
     }
   }
 
-  private func services() -> [ReportData.Service] {
+  private func services(_ explain: (String) -> String) -> [ReportData.Service] {
     var byService: [String: Sums] = [:]
     for (key, counts) in details where key.verdict == .allow || !key.service.isEmpty {
       byService[key.service, default: Sums()].add(key, counts)
     }
-    let sums = byService.map { service, sums in (service: service, sums: sums) }.sorted { a, b in
+    let sums = byService.map { service, sums in (service: service, sums: sums) }.ordered { a, b in
       (b.sums.allowed.bytes, b.sums.refused.connections, a.service)
         < (a.sums.allowed.bytes, a.sums.refused.connections, b.service)
     }
@@ -138,8 +145,8 @@ public struct ReportBuilder: Sendable {
       services.append(
         ReportData.Service(
           service: service, rule: "", allowed: sums.allowed, refused: sums.refused,
-          devices: sums.devices.count))
-      services += sums.features
+          devices: sums.devices.count, apart: []))
+      services += sums.features(explain)
     }
     return services
   }
@@ -153,7 +160,7 @@ public struct ReportBuilder: Sendable {
     }
     return byHost.map { key, counts in
       ReportData.Host(host: key.host, service: key.service, rule: key.rule, counts: counts)
-    }.sorted { a, b in
+    }.ordered { a, b in
       (b.counts.bytes, b.counts.connections, a.host, a.rule)
         < (a.counts.bytes, a.counts.connections, b.host, b.rule)
     }
@@ -167,7 +174,7 @@ public struct ReportBuilder: Sendable {
           host: key.host, mac: key.device.mac, device: names[key.device]?.text ?? key.device.text,
           rule: key.rule, reason: key.reason, times: counts.connections))
     }
-    return refusals.sorted { a, b in
+    return refusals.ordered { a, b in
       (b.times, a.host, a.device, a.reason, a.mac, a.rule)
         < (a.times, b.host, b.device, b.reason, b.mac, b.rule)
     }
@@ -180,11 +187,11 @@ public struct ReportBuilder: Sendable {
     }
     return times.map { reason, times in
       ReportData.ReasonCount(reason: reason, explanation: explain(reason), times: times)
-    }.sorted { a, b in (b.times, a.reason) < (a.times, b.reason) }
+    }.ordered { a, b in (b.times, a.reason) < (a.times, b.reason) }
   }
 
   private func list(_ names: [DeviceKey: Name]) -> [ReportData.Detail] {
-    let keys = details.keys.sorted { a, b in
+    let keys = details.keys.ordered { a, b in
       if a.device != b.device { return a.device < b.device }
       return (a.verdict.rawValue, a.service, a.rule, a.host, a.reason)
         < (b.verdict.rawValue, b.service, b.rule, b.host, b.reason)
@@ -249,6 +256,14 @@ private struct Sums {
     var allowed = UsageCounts()
     var refused = UsageCounts()
     var devices: Set<DeviceKey> = []
+    /// One for each of the reasons in `ReportBuilder.apart`, at most.
+    var apart: [ApartSum] = []
+  }
+
+  private struct ApartSum {
+    let reason: String
+    var counts = UsageCounts()
+    var devices: Set<DeviceKey> = []
   }
 
   mutating func add(_ key: DetailKey, _ counts: UsageCounts) {
@@ -256,6 +271,13 @@ private struct Sums {
     if key.verdict == .allow {
       allowed += counts
       part.allowed += counts
+      if ReportBuilder.apart.contains(key.reason) {
+        let known = part.apart.firstIndex { $0.reason == key.reason }
+        if known == nil { part.apart.append(ApartSum(reason: key.reason)) }
+        let place = known ?? part.apart.count - 1
+        part.apart[place].counts += counts
+        part.apart[place].devices.insert(key.device)
+      }
     } else {
       refused += counts
       part.refused += counts
@@ -266,12 +288,17 @@ private struct Sums {
   }
 
   /// The features and rules in it, most bytes first.
-  var features: [ReportData.Service] {
+  func features(_ explain: (String) -> String) -> [ReportData.Service] {
     rules.map { key, part in
       ReportData.Service(
         service: key.service, rule: key.rule, allowed: part.allowed, refused: part.refused,
-        devices: part.devices.count)
-    }.sorted { a, b in
+        devices: part.devices.count,
+        apart: part.apart.ordered { $0.reason < $1.reason }.map { sum in
+          ReportData.Apart(
+            reason: sum.reason, explanation: explain(sum.reason), counts: sum.counts,
+            devices: sum.devices.count)
+        })
+    }.ordered { a, b in
       (b.allowed.bytes, b.refused.connections, a.service, a.rule)
         < (a.allowed.bytes, a.refused.connections, b.service, b.rule)
     }

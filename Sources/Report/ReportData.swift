@@ -43,6 +43,20 @@ public struct ReportData: Sendable {
     public let refused: UsageCounts
     /// How many devices used it.
     public let devices: Int
+    /// What passed for reasons that an owner should know of; it is in `allowed` too.
+    public let apart: [Apart]
+  }
+
+  /// What passed on less proof than the rest.
+  public struct Apart: Sendable {
+    /// Why it passed: a reason's name.
+    public let reason: String
+    /// What the reason means, in plain words; empty when nothing is known of it.
+    public let explanation: String
+    /// What passed.
+    public let counts: UsageCounts
+    /// How many devices did it.
+    public let devices: Int
   }
 
   /// A host that was reached.

@@ -21,6 +21,7 @@ public struct TextReport {
       report.addServices()
       report.addHosts()
       report.addRefusals()
+      report.addReasons()
     }
     report.addGateway()
     return report.text
@@ -84,6 +85,14 @@ public struct TextReport {
     } else {
       let times = Figures.count(data.refused.connections, "attempt", "attempts")
       line("  \(style.refused("\(times) refused"))\(mostRefused)")
+    }
+    let unproven = data.services.reduce(UInt64(0)) { sum, service in
+      let apart = service.apart.first { $0.reason == "address-unproven" }
+      return sum &+ (apart?.counts.connections ?? 0)
+    }
+    if unproven > 0 {
+      let connections = Figures.count(unproven, "connection", "connections")
+      line("  " + style.warning("\(connections) to unproven addresses (binding: observe)"))
     }
   }
 
@@ -159,6 +168,7 @@ public struct TextReport {
       let used = device.services.filter { !$0.allowed.isZero }
       for use in used.prefix(8) {
         line(row("    " + label(use), use.allowed, refused: use.refused.connections))
+        addApart(use)
       }
       if used.count > 8 { line("    and \(used.count - 8) more") }
     }
@@ -190,6 +200,15 @@ public struct TextReport {
       let name =
         service.rule.isEmpty ? "  " + serviceName(service.service) : "    " + feature(service)
       line(row(name, service.allowed, refused: service.refused.connections))
+      addApart(service)
+    }
+  }
+
+  /// What of a feature's use passed on less proof than the rest.
+  private mutating func addApart(_ use: ReportData.Service) {
+    for apart in use.apart {
+      let name = "      of it " + PlainText.clean(apart.reason)
+      line(row(name, apart.counts, refused: 0, isFaint: true))
     }
   }
 
@@ -244,14 +263,23 @@ public struct TextReport {
       let rest = data.refusals.dropFirst(15).reduce(UInt64(0)) { $0 &+ $1.times }
       line(Columns.right(Figures.count(rest), 8) + "  others")
     }
-    let explained = data.reasons.filter { !$0.explanation.isEmpty }
+  }
+
+  private mutating func addReasons() {
+    var explained: [(reason: String, explanation: String)] = []
+    for reason in data.reasons { explained.append((reason.reason, reason.explanation)) }
+    for service in data.services {
+      for apart in service.apart where !explained.contains(where: { $0.reason == apart.reason }) {
+        explained.append((apart.reason, apart.explanation))
+      }
+    }
+    explained.removeAll { $0.explanation.isEmpty }
     if explained.isEmpty { return }
     heading("What the reasons mean")
-    for reason in explained {
-      let lines = Columns.wrap(PlainText.clean(reason.explanation, limit: 1000), 55)
+    for (reason, explanation) in explained {
+      let lines = Columns.wrap(PlainText.clean(explanation, limit: 1000), 55)
       for (place, part) in lines.enumerated() {
-        line(
-          "  " + Columns.left(place == 0 ? PlainText.clean(reason.reason) : "", 21) + "  " + part)
+        line("  " + Columns.left(place == 0 ? PlainText.clean(reason) : "", 21) + "  " + part)
       }
     }
   }

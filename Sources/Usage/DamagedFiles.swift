@@ -1,4 +1,5 @@
 internal import CSystem
+internal import System
 
 /// Damaged stores that were set aside: they are kept for whoever wants to look, but not until the
 /// disk is full of them.
@@ -25,7 +26,7 @@ enum DamagedFiles {
       }
     }
     unsafe closedir(stream)
-    for time in times.sorted().dropLast(keep) {
+    for time in times.ordered().dropLast(keep) {
       unsafe unlink("\(path).damaged-\(time)")
       unsafe unlink("\(path).damaged-\(time)-wal")
     }

@@ -1,3 +1,4 @@
+internal import System
 public import Wire
 
 /// What was counted since it was last written to the store.
@@ -80,11 +81,11 @@ public struct UsageCounters: Sendable {
     var snapshot = UsageSnapshot(generation: generation)
     snapshot.rows.reserveCapacity(rows.count)
     for (key, counts) in rows where !counts.isZero { snapshot.rows.append(UsageRow(key, counts)) }
-    snapshot.rows.sort { $0.key.hour < $1.key.hour }
+    snapshot.rows = snapshot.rows.ordered { $0.key.hour < $1.key.hour }
     snapshot.events = gateway.events
     snapshot.health = gateway.health
     for (device, name) in names { snapshot.names.append((device: device, name: name)) }
-    snapshot.names.sort { $0.device < $1.device }
+    snapshot.names = snapshot.names.ordered { $0.device < $1.device }
     return snapshot
   }
 

@@ -1,3 +1,4 @@
+internal import System
 internal import Wire
 
 /// A snapshot as lines of text, for the control socket: tab between fields, and `\t`, `\n`, `\\`,
@@ -40,7 +41,7 @@ public enum UsageLines {
       out.add(event.detail)
       out.end()
     }
-    for hour in snapshot.health.keys.sorted() {
+    for hour in snapshot.health.keys.ordered() {
       let health = snapshot.health[hour, default: QueueHealth()]
       out.begin("health")
       out.add(hour)

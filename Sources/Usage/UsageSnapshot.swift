@@ -1,3 +1,4 @@
+internal import System
 public import Wire
 
 /// Rows, events, health and names together: what is written at once, and what is read for a report.
@@ -28,7 +29,7 @@ public struct UsageSnapshot: Sendable {
   public mutating func merge(_ other: UsageSnapshot, within range: Range<Int64>) {
     for row in other.rows where range.contains(row.key.hour) { rows.append(row) }
     for event in other.events where event.touches(range) { events.append(event) }
-    events.sort { $0.time < $1.time }
+    events = events.ordered { $0.time < $1.time }
     for (hour, sample) in other.health where range.contains(hour) {
       health[hour, default: QueueHealth()] += sample
     }

@@ -1,6 +1,6 @@
 internal import CSystem
 public import System
-internal import Wire
+public import Wire
 
 /// The usage store: one SQLite file that outlives the daemon.
 ///
@@ -72,6 +72,27 @@ public final class UsageStore {
     }
     generation = next
     database.releaseMemory()
+  }
+
+  /// The bytes, both ways, of each device's use for `reason` in the hours from `start` on.
+  public func bytes(
+    of reason: String, since start: WallTime
+  ) throws(UsageStoreError) -> [MACAddress: UInt64] {
+    try requireFile()
+    let statement = try database.prepare(
+      """
+      SELECT device.mac, sum(bytes_up + bytes_down) FROM hour
+        JOIN client ON client.id = hour.client JOIN device ON device.id = client.device
+      WHERE hour >= ? AND outcome IN (SELECT id FROM outcome WHERE reason = ?) GROUP BY device.id
+      """)
+    statement.bind(1, start.seconds)
+    statement.bind(2, reason)
+    var bytes: [MACAddress: UInt64] = [:]
+    while try statement.step() {
+      guard let device = MACAddress(statement.text(0)) else { continue }
+      bytes[device] = statement.count(1)
+    }
+    return bytes
   }
 
   /// Throws `.damaged` while a `startOver` that failed has left the store without its file.

@@ -48,7 +48,10 @@ enum Sample {
     _ hour: Int64, _ device: MACAddress, _ client: String, _ service: String, _ rule: String,
     _ host: String, _ reason: String, _ connections: UInt64, up: UInt64 = 0, down: UInt64 = 0
   ) throws -> UsageRow {
-    let isAllowed = reason == "host-allowed" || reason == "address-allowed"
+    let allowing = [
+      "host-allowed", "address-allowed", "signature-allowed", "media-companion", "address-unproven",
+    ]
+    let isAllowed = allowing.contains(reason)
     return UsageRow(
       UsageKey(
         hour: midnight + hour * 3600, device: device,
@@ -112,6 +115,53 @@ enum Sample {
       midnight + 10 * 3600: QueueHealth(packetsQueued: 4211, queueDropped: 3, seconds: 3600),
     ]
     return snapshot
+  }
+
+  /// A chat whose protocols carry no name, under `binding: observe`.
+  static func chat() throws -> ReportData {
+    let day = try day()
+    var builder = ReportBuilder(from: day, through: day)
+    let lis = "198.18.1.20"
+    for row in [
+      try row(
+        9, li, lis, "wechat", "wechat.messaging", "198.51.100.20:8080", "signature-allowed", 3,
+        up: 90_000, down: 410_000),
+      try row(
+        9, li, lis, "wechat", "wechat.messaging", "[2001:2::20]:80", "address-unproven", 2,
+        up: 4_000, down: 9_000),
+      try row(
+        9, li, lis, "wechat", "wechat.pictures", "vweixinf.tc.qq.com", "host-allowed", 4,
+        up: 12_000, down: 2_000_000),
+      try row(
+        9, li, lis, "wechat", "wechat.pictures", "203.0.113.77:443", "media-companion", 9,
+        up: 1_200_000, down: 48_000_000),
+      try row(
+        10, zhang, "198.18.1.21", "wechat", "wechat.pictures", "203.0.113.78:443",
+        "media-companion", 1, up: 200_000, down: 1_000_000),
+      try row(
+        10, zhang, "198.18.1.21", "wechat", "wechat.pictures", "203.0.113.78:443", "media-budget",
+        5),
+      try row(
+        10, zhang, "198.18.1.21", "wechat", "wechat.channels", "finder.video.qq.com",
+        "feature-off", 41),
+      try row(10, li, lis, "", "", "www.example.com", "host-not-allowed", 12),
+      try row(10, li, lis, "", "", "192.0.2.8:53/udp", "other-resolver", 6),
+      try row(10, li, lis, "", "", "www.example.com", "quic", 7),
+    ] {
+      builder.add(row)
+    }
+    return builder.report(
+      live: .included, now: WallTime(seconds: midnight + 40 * 3600), name: name
+    ) { reason in
+      switch reason {
+      case "media-companion":
+        "Chat media, vouched for by a live chat connection of the same device."
+      case "address-unproven":
+        "The rules allow this host; no trusted answer gave this address for it (binding: observe)."
+      case "media-budget": "The device has used up its chat media of the day."
+      default: ""
+      }
+    }
   }
 
   static func report(

@@ -16,6 +16,14 @@ import Wire
     for line in Self.lines(text) { #expect(line.hasSuffix(" ") == false, "\(line)") }
   }
 
+  @Test func whatPassedOnLessProofIsCountedApart() throws {
+    let data = try Sample.chat()
+    let text = TextReport.render(data)
+    try expectGolden(text, "chat.txt")
+    for line in Self.lines(text) { #expect(PlainText.columns(line) <= 80, "\(line)") }
+    try expectGolden(JSONReport.render(data), "chat.json")
+  }
+
   @Test func coloursChangeNothingButColours() throws {
     let data = try Sample.report()
     let coloured = TextReport.render(data, style: TextStyle(hasColours: true))

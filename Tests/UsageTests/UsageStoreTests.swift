@@ -68,6 +68,25 @@ final class Directory {
     return try UsageReader(path ?? self.path).read(from: day, through: day)
   }
 
+  @Test func theBytesOfAReasonAreSummedUpByDevice() throws {
+    let store = try UsageStore(path, now: Self.now)
+    var media = Self.row("203.0.113.7:443", bytes: 5000)
+    media.key.reason = "media-companion"
+    var earlier = media
+    earlier.key.hour -= 86_400
+    var otherServer = media
+    otherServer.key.host = "203.0.113.8:443"
+    var otherDevice = media
+    otherDevice.key.device = MACAddress(bits: 2)
+    try store.add(
+      Self.snapshot(Self.row("a.example"), media, earlier, otherServer, otherDevice))
+    let start = try #require(Self.day).start
+    #expect(
+      try store.bytes(of: "media-companion", since: start)
+        == [MACAddress(bits: 1): 10_200, MACAddress(bits: 2): 5100])
+    #expect(try store.bytes(of: "signature-allowed", since: start).isEmpty)
+  }
+
   @Test func whatIsAddedIsReadAgain() throws {
     let store = try UsageStore(path, now: Self.now)
     var snapshot = UsageLinesTests.sample

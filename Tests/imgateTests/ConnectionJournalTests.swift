@@ -37,6 +37,33 @@ import Wire
     try File.remove(path)
   }
 
+  @Test func aProtocolWithoutANameKeepsTheFeatureThatAllowedIt() throws {
+    let tuple = FiveTuple(
+      from: Endpoint("198.18.1.10", 4), to: "198.18.0.7:8080")
+    let chat = ConnectionJournal.Entry(
+      tuple: tuple,
+      subject: Subject(
+        application: .mmtls, host: nil, address: tuple.destination, port: 8080, transport: .tcp,
+        device: MACAddress(bits: 0x0200_5e10_0001)),
+      reason: .signatureAllowed, feature: "wechat.messaging")
+    var journal = ConnectionJournal(path: path)
+    try journal.begin(digest: 1, [chat, Self.entry(1, host: "short.weixin.qq.com")])
+    let entries = ConnectionJournal(path: path).read().entries
+    #expect(entries.map(\.subject.application) == [.mmtls, .tls])
+    #expect(entries.map(\.feature) == ["wechat.messaging", ""])
+    try File.remove(path)
+  }
+
+  @Test func whatAnOlderRunHasWrittenIsReadWithoutTheFeature() throws {
+    let line =
+      "6 198.18.1.10 4 198.18.0.7 443 02:00:5e:10:00:01 tls short.weixin.qq.com host-allowed\n"
+    try File.replace(path, with: Array("rules 1\n\(line)".utf8))
+    let entries = ConnectionJournal(path: path).read().entries
+    #expect(entries.map { $0.subject.host?.text } == ["short.weixin.qq.com"])
+    #expect(entries.map(\.feature) == [""])
+    try File.remove(path)
+  }
+
   @Test func aLineThatIsCutShortIsPassedOver() throws {
     var journal = ConnectionJournal(path: path)
     try journal.begin(digest: 1, [Self.entry(1, host: "short.weixin.qq.com")])

@@ -102,6 +102,42 @@ import YAML
       ])
   }
 
+  @Test func theKernelsNumberTellsConnectionsOnTheSamePortsApart() throws {
+    var ledger = Ledger()
+    let policy = try Policy.load(
+      rules: SourceFile(
+        path: "rules.yaml",
+        text: "version: 1\nallow:\n  - {host: a.example.org}\n  - {host: b.example.org}\n"),
+      packs: [])
+    ledger.enter(Self.record(policy, host: "a.example.org"), at: Self.start)
+    ledger.credit(Self.tuple, Self.total(up: 1, down: 10), id: 7, at: Self.start)
+    // The client has rebooted; the new connection's entry is listed before the record of it comes.
+    ledger.credit(Self.tuple, Self.total(up: 100, down: 1000), id: 8, at: Self.start)
+    ledger.enter(Self.record(policy, host: "b.example.org"), at: Self.start)
+    // A list that was begun before the old entry was gone.
+    ledger.credit(Self.tuple, Self.total(up: 2, down: 20), id: 7, at: Self.start)
+    ledger.credit(Self.tuple, Self.total(up: 200, down: 2000), id: 8, at: Self.start)
+    // Their ends in the wrong order.
+    let isOver = ledger.close(Self.tuple, Self.total(up: 300, down: 3000), id: 8, at: Self.start)
+    #expect(isOver)
+    ledger.close(Self.tuple, Self.total(up: 3, down: 30), id: 7, at: Self.start)
+    #expect(
+      Self.rows(ledger) == [
+        "a.example.org allow host-allowed x1 up 3 down 30",
+        "b.example.org allow host-allowed x1 up 300 down 3000",
+      ])
+  }
+
+  @Test func theEndOfARefusedConnectionTakesNoOtherOut() throws {
+    var ledger = Ledger()
+    ledger.enter(Self.record(try Self.policy()), at: Self.start)
+    ledger.credit(Self.tuple, Self.total(up: 1, down: 10), id: 8, at: Self.start)
+    // Of one on the same ports, that was refused and has lingered until now.
+    let hasEnded = ledger.close(Self.tuple, Self.total(up: 5, down: 50), id: 7, at: Self.start)
+    #expect(!hasEnded)
+    #expect(ledger.connectionCount == 1)
+  }
+
   @Test func anotherRequestOnAConnectionTakesTheBytesThatFollow() throws {
     var ledger = Ledger()
     let policy = try Policy.load(
@@ -200,5 +236,107 @@ import YAML
     #expect(ledger.connectionCount == 1)
     ledger.keepOnly([], at: WallTime(seconds: Self.start.seconds + 90))
     #expect(ledger.connectionCount == 0)
+  }
+
+  // MARK: Media
+
+  @Test func downloadedMediaIsSpentAsItFlows() throws {
+    var ledger = Ledger()
+    let policy = try Self.policy()
+    let hadMedia = ledger.hasMedia()
+    #expect(!hadMedia)
+    ledger.enter(Self.record(policy, reason: .mediaCompanion), at: Self.start)
+    let hasMedia = ledger.hasMedia()
+    #expect(hasMedia)
+    // What goes up is counted by the workers.
+    ledger.credit(Self.tuple, Self.total(up: 700, down: 1000), at: Self.start)
+    ledger.credit(Self.tuple, Self.total(up: 800, down: 1500), at: Self.start)
+    let bytes = ledger.takeMediaBytes()
+    #expect(bytes == [Self.phone: 1500])
+    let noBytes = ledger.takeMediaBytes()
+    #expect(noBytes.isEmpty)
+    ledger.close(Self.tuple, Self.total(up: 900, down: 1700), at: Self.start)
+    let lastBytes = ledger.takeMediaBytes()
+    #expect(lastBytes == [Self.phone: 200])
+    let hasMediaYet = ledger.hasMedia()
+    #expect(!hasMediaYet)
+  }
+
+  @Test func whatIsNoMediaOfACompanionCostsNoBudget() throws {
+    var ledger = Ledger()
+    ledger.enter(Self.record(try Self.policy()), at: Self.start)
+    ledger.credit(Self.tuple, Self.total(up: 700, down: 1000), at: Self.start)
+    let bytes = ledger.takeMediaBytes()
+    #expect(bytes.isEmpty)
+    let hasMedia = ledger.hasMedia()
+    #expect(!hasMedia)
+    let cut = ledger.cutMedia(at: Self.start) { _ in true }
+    #expect(cut.isEmpty)
+  }
+
+  @Test func mediaPastTheBudgetIsCutOnceAndSaysWhy() throws {
+    var ledger = Ledger()
+    let policy = try Self.policy()
+    let other = FiveTuple(from: "198.18.1.11:40001", to: "198.18.0.7:443")
+    var record = Self.record(policy, reason: .mediaCompanion, tuple: other)
+    record.device = MACAddress(bits: 0x0200_5e10_0002)
+    ledger.enter(record, at: Self.start)
+    ledger.enter(Self.record(policy, reason: .mediaCompanion), at: Self.start)
+    let cut = ledger.cutMedia(at: Self.start) { $0 == Self.phone }
+    #expect(cut == [Self.tuple])
+    let cutAgain = ledger.cutMedia(at: Self.start) { $0 == Self.phone }
+    #expect(cutAgain.isEmpty)
+    #expect(
+      Self.rows(ledger).contains("short.weixin.qq.com deny media-budget x1 up 0 down 0"))
+    // The last bytes are counted still, until its next packet has told its ends.
+    ledger.close(Self.tuple, Self.total(up: 10, down: 90), at: Self.start)
+    let bytes = ledger.takeMediaBytes()
+    #expect(bytes == [Self.phone: 90])
+  }
+
+  // MARK: Companions
+
+  @Test func theEndOfAnEarlierConnectionDoesNotEndTheOneOnItsPorts() throws {
+    var ledger = Ledger()
+    let policy = try Self.policy()
+    ledger.enter(Self.record(policy), at: Self.start)
+    ledger.enter(Self.record(policy), at: Self.start)
+    let hasEnded = ledger.close(Self.tuple, Self.total(up: 1, down: 10), at: Self.start)
+    #expect(!hasEnded)
+    let hasEndedNow = ledger.close(Self.tuple, Self.total(up: 2, down: 20), at: Self.start)
+    #expect(hasEndedNow)
+    // One that the books never had.
+    let isUnknown = ledger.close(Self.tuple, Self.total(up: 2, down: 20), at: Self.start)
+    #expect(isUnknown)
+  }
+
+  @Test func onlyALiveChatConnectionVouches() throws {
+    var ledger = Ledger()
+    let policy = try Self.policy()
+    var record = Self.record(policy, reason: .signatureAllowed)
+    record.host = nil
+    record.application = .mmtls
+    ledger.enter(record, at: Self.start)
+    #expect(ledger.connections[Self.tuple]?.vouches == true)
+    // Anybody may open TLS to an allowed host.
+    ledger.enter(Self.record(policy), at: Self.start)
+    #expect(ledger.connections[Self.tuple]?.vouches == false)
+    // Media does not vouch for media.
+    record.reason = .mediaCompanion
+    record.application = .c2c
+    ledger.enter(record, at: Self.start)
+    #expect(ledger.connections[Self.tuple]?.vouches == false)
+  }
+
+  @Test func aConnectionThatWasCutVouchesForNothing() throws {
+    var ledger = Ledger()
+    var record = Self.record(try Self.policy(), reason: .signatureAllowed)
+    record.host = nil
+    record.application = .mmtls
+    ledger.enter(record, at: Self.start)
+    let isAllowed = ledger.judgeAgain(
+      Self.tuple, by: try Self.policy("b.example.org"), at: Self.start)
+    #expect(!isAllowed)
+    #expect(ledger.connections[Self.tuple]?.vouches == false)
   }
 }

@@ -2,6 +2,7 @@ internal import CSystem
 internal import Names
 internal import Policy
 internal import System
+internal import Usage
 internal import Wire
 
 /// Which connections were allowed and for what name, in a file that outlives the daemon: after a
@@ -15,6 +16,22 @@ struct ConnectionJournal: ~Copyable {
     var tuple: FiveTuple
     var subject: Subject
     var reason: Reason
+    /// The feature that allowed it, if its protocol carries no name; else empty.
+    var feature = ""
+
+    /// What is known of a live connection.
+    init(_ tuple: FiveTuple, _ connection: Ledger.Connection) {
+      self.init(tuple: tuple, subject: connection.subject, reason: connection.reason)
+      if subject.application.isNameless { feature = connection.key.rule }
+    }
+
+    /// All of it.
+    init(tuple: FiveTuple, subject: Subject, reason: Reason, feature: String = "") {
+      self.tuple = tuple
+      self.subject = subject
+      self.reason = reason
+      self.feature = feature
+    }
   }
 
   private let path: String
@@ -86,12 +103,15 @@ struct ConnectionJournal: ~Copyable {
       "\(tuple.proto.number)", tuple.source.text, "\(tuple.sourcePort)", tuple.destination.text,
       "\(tuple.destinationPort)", entry.subject.device.text, entry.subject.application.rawValue,
       entry.subject.host?.text ?? "-", entry.reason.name,
+      entry.feature.isEmpty || entry.feature.utf8.contains(UInt8(ascii: " ")) ? "-" : entry.feature,
     ]
     return words.joined(separator: " ") + "\n"
   }
 
   private static func parse(_ words: [String]) -> Entry? {
-    guard words.count == 9, let proto = UInt8(words[0]), let source = IPAddress(words[1]),
+    // The feature is missing in what an older imgate has written.
+    guard words.count == 9 || words.count == 10, let proto = UInt8(words[0]),
+      let source = IPAddress(words[1]),
       let sourcePort = UInt16(words[2]), let destination = IPAddress(words[3]),
       let destinationPort = UInt16(words[4]), let device = MACAddress(words[5]),
       let application = Application(rawValue: words[6]), let reason = Reason(rawValue: words[8])
@@ -104,7 +124,7 @@ struct ConnectionJournal: ~Copyable {
       tuple: tuple,
       subject: Subject(
         application: application, host: host, address: destination, port: destinationPort,
-        transport: tuple.proto == .udp ? .udp : .tcp, device: device),
-      reason: reason)
+        transport: Transport(tuple.proto, application), device: device),
+      reason: reason, feature: words.count == 10 && words[9] != "-" ? words[9] : "")
   }
 }

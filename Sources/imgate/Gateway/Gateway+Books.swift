@@ -16,7 +16,7 @@ extension Gateway {
   func drain() {
     let time = WallTime.now
     var journaled: [ConnectionJournal.Entry] = []
-    for worker in workers {
+    for worker in allWorkers {
       let report = worker.takeReport()
       for record in report.records { enter(record, time, &journaled) }
       for name in report.lookups {
@@ -46,9 +46,7 @@ extension Gateway {
       cut([record.tuple])
       return
     }
-    journaled.append(
-      ConnectionJournal.Entry(
-        tuple: record.tuple, subject: connection.subject, reason: record.reason))
+    journaled.append(ConnectionJournal.Entry(record.tuple, connection))
   }
 
   /// Takes the reports of connections that have ended.
@@ -58,7 +56,9 @@ extension Gateway {
     let time = WallTime.now
     do throws(NetfilterError) {
       _ = try conntrack.receive { entry in
-        ledger.close(entry.original, UsageCounts(entry), at: time)
+        if ledger.close(entry.original, UsageCounts(entry), id: entry.id, at: time) {
+          companions.ended(entry.original)
+        }
       }
     } catch {
       log(.error, limit: "conntrack", error.description)
@@ -73,6 +73,8 @@ extension Gateway {
 
   /// Credits the bytes of live connections.
   func creditLive() {
+    // Who vouches now has its record with the worker, or in the books already.
+    let vouching = companions.liveTuples
     drain()
     let time = WallTime.now
     var live: Set<FiveTuple> = []
@@ -80,20 +82,40 @@ extension Gateway {
     do throws(NetfilterError) {
       let dump = try conntrack.dump { entry in
         live.insert(entry.original)
-        ledger.credit(entry.original, UsageCounts(entry), at: time)
-        // It was cut before the kernel had its entry.
-        let state = mask.state(of: entry.mark)
-        if state == .allowed || state == .watched, ledger.connections[entry.original]?.isCut == true
-        {
-          uncut.append(entry.original)
-        }
+        if credit(entry, at: time) { uncut.append(entry.original) }
       }
       // A dump that was interrupted may lack entries: nothing is concluded from it.
-      if !dump.isInterrupted { ledger.keepOnly(live, at: time) }
+      if !dump.isInterrupted {
+        ledger.keepOnly(live, at: time)
+        for tuple in vouching where ledger.connections[tuple]?.vouches != true {
+          companions.ended(tuple)
+        }
+      }
     } catch {
       log(.error, limit: "dump", error.description)
     }
     cut(uncut)
+    spendMedia(at: time)
+  }
+
+  /// Credits what conntrack lists; true when it is to be cut yet: it was cut before the kernel had
+  /// its entry.
+  func credit(_ entry: ConntrackEntry, at time: WallTime) -> Bool {
+    ledger.credit(entry.original, UsageCounts(entry), id: entry.id, at: time)
+    let state = mask.state(of: entry.mark)
+    guard state == .allowed || state == .watched,
+      let connection = ledger.connections[entry.original]
+    else { return false }
+    if connection.isCut { return true }
+    if entry.isClosing {
+      companions.ended(entry.original)
+    } else if connection.vouches, entry.packetsDown > 0 {
+      // Handed over and answered: it vouches, also when this run has not judged it.
+      companions.began(
+        entry.original, device: connection.subject.device, service: connection.service,
+        application: connection.subject.application)
+    }
+    return false
   }
 
   private func log(_ record: FlowRecord) {
@@ -105,16 +127,15 @@ extension Gateway {
       return
     }
     counts.loggedFlows += 1
-    let target =
-      record.host?.text
-      ?? UsageKey.target(
-        record.tuple.destination, port: record.tuple.destinationPort, proto: record.tuple.proto)
+    var target = UsageKey.target(
+      record.tuple.destination, port: record.tuple.destinationPort, proto: record.tuple.proto)
+    if let host = record.host { target = "\(host.text) (\(target))" }
     let verdict = record.reason.isAllow ? "allowed" : "denied"
+    let rule = record.rule == .none ? "" : ", \(record.policy.rule(record.rule).name)"
     log(
       .info,
-      "\(verdict) \(names.name(record.device, record.tuple.source)) -> \(target) "
-        + "(\(record.tuple.destination.text) port \(record.tuple.destinationPort)): "
-        + "\(record.reason.name)")
+      "\(verdict) \(names.name(record.device, record.tuple.source)) -> \(target): "
+        + "\(record.reason.name)\(rule)")
   }
 
   /// Every ten seconds a hundred lines about flows may be written again.
@@ -284,6 +305,7 @@ extension Gateway {
     var known: [FiveTuple: ConnectionJournal.Entry] = [:]
     for entry in entries { known[entry.tuple] = entry }
     var unwanted: [FiveTuple] = []
+    var vouching: [ConntrackEntry] = []
     let rulesAreTheSame = digest == nil || digest == policy.digest
     let time = WallTime.now
     do throws(NetfilterError) {
@@ -294,20 +316,24 @@ extension Gateway {
         }
         if let old = known[entry.original] {
           ledger.adopt(
-            entry.original, UsageCounts(entry), old.subject, old.reason, policy: nil, at: time)
+            entry.original, UsageCounts(entry), old.subject, old.reason, rule: old.feature,
+            policy: nil, id: entry.id, at: time)
           // What a pause lets through waits until the pause is over.
           if policy.mode == .enforce, !isPaused(old.subject.device),
             !ledger.judgeAgain(entry.original, by: policy, at: time)
           {
             unwanted.append(entry.original)
+          } else if old.subject.application.isNameless {
+            vouching.append(entry)
           }
         } else if rulesAreTheSame || policy.mode == .audit {
           let subject = Subject(
             application: .unknown, host: nil, address: entry.original.destination,
             port: entry.original.destinationPort,
-            transport: entry.original.proto == .udp ? .udp : .tcp, device: .unknown)
+            transport: Transport(entry.original.proto, .unknown), device: .unknown)
           ledger.adopt(
-            entry.original, UsageCounts(entry), subject, .beforeRestart, policy: policy, at: time)
+            entry.original, UsageCounts(entry), subject, .beforeRestart, policy: policy,
+            id: entry.id, at: time)
         } else {
           unwanted.append(entry.original)
         }
@@ -316,6 +342,9 @@ extension Gateway {
       log(.error, error.description)
     }
     cut(unwanted)
+    for entry in vouching where ledger.connections[entry.original]?.vouches == true {
+      _ = credit(entry, at: time)
+    }
     if ledger.connectionCount > 0 {
       log(.notice, "\(ledger.connectionCount) connections from before the restart go on")
     }
@@ -346,9 +375,7 @@ extension Gateway {
   func rewriteJournal() {
     var entries: [ConnectionJournal.Entry] = []
     for (tuple, connection) in ledger.connections {
-      entries.append(
-        ConnectionJournal.Entry(
-          tuple: tuple, subject: connection.subject, reason: connection.reason))
+      entries.append(ConnectionJournal.Entry(tuple, connection))
     }
     do throws(SystemError) {
       try journal.begin(digest: policy.digest, entries)
@@ -361,7 +388,10 @@ extension Gateway {
   }
 
   /// Marks connections so that their next packet tells both ends.
-  func cut(_ tuples: [FiveTuple]) { counts.cut += mark(tuples, .cut) }
+  func cut(_ tuples: [FiveTuple]) {
+    for tuple in tuples { companions.ended(tuple) }
+    counts.cut += mark(tuples, .cut)
+  }
 
   /// Marks connections; how many there were.
   @discardableResult

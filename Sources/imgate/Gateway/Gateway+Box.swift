@@ -65,7 +65,7 @@ extension Gateway {
     guard newLAN != lan || newPrefixes != prefixes else { return }
     lan = newLAN
     prefixes = newPrefixes
-    for worker in workers { worker.tell(.lan(newLAN, newPrefixes)) }
+    for worker in allWorkers { worker.tell(.lan(newLAN, newPrefixes)) }
     if prefixes.isEmpty {
       let names = configuration.lan.joined(separator: ", ")
       log(.warning, "\(names) has no address: foreign sources are not recognised until it has one")
@@ -150,15 +150,16 @@ extension Gateway {
   func sampleHealth() {
     var sample = QueueHealth()
     let all = (try? QueueStatistics.readAll()) ?? []
-    for now in all where workers.contains(where: { $0.number == now.queue }) {
-      let before = health[now.queue]
+    for now in all where allWorkers.contains(where: { $0.number == now.queue }) {
+      let before = health.first { $0.queue == now.queue }
       sample.packetsQueued += UInt64(now.idSequence &- (before?.idSequence ?? 0))
       sample.queueDropped += now.droppedQueueFull &- (before?.droppedQueueFull ?? 0)
       sample.userDropped += now.droppedSocketFull &- (before?.droppedSocketFull ?? 0)
-      health[now.queue] = now
+      health.removeAll { $0.queue == now.queue }
+      health.append(now)
     }
     var totals = QueueHealth()
-    for worker in workers {
+    for worker in allWorkers {
       let figures = worker.figures
       totals.overruns += figures.overruns
       totals.failures += figures.forgottenPackets

@@ -105,6 +105,7 @@ extension Gateway {
     var lines = JSONLines()
     var text = ""
     for entry in learned.entries(now: now) {
+      let rules = policy.rules(allowing: entry.name).map { $0.name }
       let left = entry.expiry.since(now).wholeSeconds
       if json {
         lines.begin("address")
@@ -112,9 +113,12 @@ extension Gateway {
         lines.add("host", entry.name.text)
         lines.add("source", entry.source.rawValue)
         lines.add("expiresIn", left)
+        lines.add("rules", rules)
         lines.end()
       } else {
-        text += "\(entry.address.text) \(entry.name.text) \(entry.source.rawValue) \(left)\n"
+        text +=
+          "\(entry.address.text) \(entry.name.text) \(entry.source.rawValue) \(left) "
+          + (rules.isEmpty ? "-" : rules.joined(separator: ", ")) + "\n"
       }
     }
     return json ? lines.text : text

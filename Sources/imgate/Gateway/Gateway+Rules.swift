@@ -31,9 +31,9 @@ extension Gateway {
     let changed = new.digest != policy.digest
     policy = new
     for warning in new.warnings { log(.warning, warning.text) }
-    for worker in workers { worker.tell(.policy(new)) }
-    learner.follow(new)
+    for worker in allWorkers { worker.tell(.policy(new)) }
     resolver?.policy = new
+    resolver?.lookAhead()
     tellEnforcement()
     updateClosing()
     drain()
@@ -72,7 +72,7 @@ extension Gateway {
     let enforcement: Enforcement =
       pauses.all != nil ? .pause : policy.mode == .audit ? .audit : .enforce
     let devices = Set(pauses.devices.keys)
-    for worker in workers {
+    for worker in allWorkers {
       worker.tell(.enforcement(enforcement))
       worker.tell(.pausedDevices(devices))
     }

@@ -24,18 +24,21 @@ final class Gateway {
   let loop: EventLoop
   let mask: MarkMask
   let learned = LearnedAddresses()
+  let companions = Companions()
   let manager = ServiceManager()
   let started = Instant.now
 
   var policy: Policy
   var workers: [Worker] = []
-  var learner: NameLearner
+  /// Judges the questions to the router's own resolver.
+  var door: Worker
   var resolver: Resolver?
   var firewall: Firewall
   var conntrack: Conntrack
-  var ledger = Ledger()
+  var ledger: Ledger
   var journal: ConnectionJournal
   var pauses: Pauses
+  var media: MediaBook
   var names = DeviceNames()
   var store: UsageStore?
   var storeProblem: String?
@@ -43,7 +46,7 @@ final class Gateway {
   var signals: Signals?
   var lan = InterfaceSet([])
   var prefixes: [IPPrefix] = []
-  var health: [UInt16: QueueStatistics] = [:]
+  var health: [QueueStatistics] = []
   var healthTotals = QueueHealth()
   var firewallProblems: [String] = []
   var interfaceProblems: [String] = []
@@ -94,8 +97,10 @@ final class Gateway {
     do throws(SystemError) { try Directory.make(runtime) } catch {
       throw Failure(.refused, "imgate: \(runtime): \(error.description)")
     }
+    ledger = Ledger(learned: learned)
     journal = ConnectionJournal(path: runtime + "/connections")
     pauses = Pauses(path: runtime + "/pauses", now: .now)
+    media = MediaBook(path: runtime + "/media", now: .now)
 
     let failOpen = configuration.onFailure == .open
     let queues = configuration.queues
@@ -110,12 +115,16 @@ final class Gateway {
       conntrack = try Conntrack()
     } catch { throw Failure(error) }
     let dnsQueue = opened.removeLast()
-    do throws(SystemError) {
-      learner = try NameLearner(queue: dnsQueue, learned: learned, policy: policy, log: log)
-    } catch { throw Failure(error) }
+    let doorEngine = FlowEngine(
+      policy: policy, learned: learned, seed: UInt64.random(in: .min ... .max))
+    doorEngine.isForRouter = true
+    door = try Worker(
+      queue: dnsQueue, engine: doorEngine, mask: mask, log: log, mainWaker: loop.waker)
     for queue in opened {
       let engine = FlowEngine(
-        policy: policy, learned: learned, seed: UInt64.random(in: .min ... .max))
+        policy: policy, learned: learned, companions: companions,
+        seed: UInt64.random(in: .min ... .max))
+      if case .list(let list) = configuration.resolver { engine.resolvers = list }
       workers.append(
         try Worker(queue: queue, engine: engine, mask: mask, log: log, mainWaker: loop.waker))
     }
@@ -124,6 +133,9 @@ final class Gateway {
       firewall = try Firewall.choose(configuration.firewallPreference, plan)
     } catch { throw Failure(error) }
   }
+
+  /// Those of the forwarded packets, and the one at the door of names.
+  var allWorkers: [Worker] { workers + [door] }
 
   /// Puts everything in motion.
   private func begin() throws(Failure) {
@@ -135,6 +147,7 @@ final class Gateway {
     openStore()
     takeUpUnwritten()
     restoreLearned()
+    restoreMedia()
     adoptConnections()
     tellEnforcement()
     do throws(SystemError) {
@@ -150,8 +163,7 @@ final class Gateway {
       signals = try Signals(in: loop) { [unowned(unsafe) self] signal in
         unsafe self.obey(signal)
       }
-      for worker in workers { try worker.start() }
-      try learner.start()
+      for worker in allWorkers { try worker.start() }
       control = try ControlServer(path: paths.socket, loop: loop) {
         [unowned(unsafe) self] request in unsafe self.answer(request)
       }
@@ -162,6 +174,7 @@ final class Gateway {
     applyKernelSettings(saysProblems: true)
     warnOfHazards()
     startTimers()
+    resolver?.lookAhead()
     ledger.enter(GatewayEvent(.start, at: WallTime.now.seconds))
     manager.isReady()
     log(
@@ -179,6 +192,7 @@ final class Gateway {
       unsafe self.lookAfterTheBox()
     }
     loop.every(.seconds(60)) { [unowned(unsafe) self] in unsafe self.keepBooks() }
+    loop.every(.seconds(2)) { [unowned(unsafe) self] in unsafe self.watchMedia() }
     loop.every(.seconds(configuration.store.interval)) { [unowned(unsafe) self] in
       unsafe self.write()
     }
@@ -207,8 +221,7 @@ final class Gateway {
     manager.isStopping()
     log(.notice, "stopping")
     control = nil
-    for worker in workers { worker.stop() }
-    learner.stop()
+    for worker in allWorkers { worker.stop() }
     drain()
     creditLive()
     ledger.enter(GatewayEvent(.stop, at: WallTime.now.seconds))

@@ -23,12 +23,12 @@ struct GatewayStatus {
     self.gateway = gateway
     uptime = Instant.now.since(gateway.started).wholeSeconds
     queues = ((try? QueueStatistics.readAll()) ?? []).filter { queue in
-      gateway.workers.contains { $0.number == queue.queue }
+      gateway.allWorkers.contains { $0.number == queue.queue }
     }
-    figures = gateway.workers.map { $0.figures }
+    figures = gateway.allWorkers.map { $0.figures }
     // By number: the kernel lists its queues in the order of a hash.
     var pairs: [(queue: QueueStatistics, figures: WorkerFigures)] = []
-    for (worker, figures) in zip(gateway.workers, figures) {
+    for (worker, figures) in zip(gateway.allWorkers, figures) {
       for queue in queues where queue.queue == worker.number { pairs.append((queue, figures)) }
     }
     self.pairs = pairs
@@ -40,6 +40,34 @@ struct GatewayStatus {
     return "enforcing"
   }
 
+  /// How chat media may pass, and who vouches for it.
+  private var media: String {
+    let policy = gateway.policy
+    switch policy.media {
+    case .companion:
+      let chats = gateway.companions.liveCount
+      return
+        "\(chats) live chat \(chats == 1 ? "connection vouches" : "connections vouch") for it, "
+        + "\(Self.megabytes(policy.mediaBudget)) a device and day"
+    case .bound: return "to known addresses only"
+    case .off: return "off"
+    }
+  }
+
+  /// What devices have moved of media, the most first.
+  private var spent: [(device: MACAddress, bytes: UInt64)] {
+    gateway.companions.spentToday.map { (device: $0.key, bytes: $0.value) }.ordered {
+      ($1.bytes, $0.device) < ($0.bytes, $1.device)
+    }
+  }
+
+  private static func megabytes(_ bytes: UInt64) -> String {
+    "\(bytes / 1_000_000).\(bytes / 100_000 % 10) MB"
+  }
+
+  private var ahead: (known: Int, all: Int) {
+    (gateway.resolver?.ahead.knownCount ?? 0, gateway.resolver?.ahead.count ?? 0)
+  }
   private var visits: UInt64 { figures.reduce(0) { $0 + $1.flows.packets } }
   private var flows: Int { figures.reduce(0) { $0 + $1.flowCount } }
   private var held: Int { figures.reduce(0) { $0 + $1.heldPackets } }
@@ -75,12 +103,18 @@ struct GatewayStatus {
         "\(gateway.ledger.connectionCount) allowed connections, \(flows) flows visiting, "
           + "\(held) packets held"
       ))
+    lines.append(("media", media))
+    for (device, bytes) in spent.prefix(10) {
+      lines.append(
+        ("", "\(gateway.names.name(device)) has moved \(Self.megabytes(bytes)) of it today"))
+    }
     lines.append(("queues", "\(visits) packets looked at, \(dropped) dropped unseen"))
     for (queue, figures) in pairs {
       lines.append(
         (
           "",
-          "queue \(queue.queue): \(figures.flows.packets) looked at, \(queue.waiting) waiting, "
+          (queue.queue == gateway.door.number ? "questions" : "queue \(queue.queue)")
+            + ": \(figures.flows.packets) looked at, \(queue.waiting) waiting, "
             + "\(queue.droppedQueueFull + queue.droppedSocketFull) dropped, "
             + "\(figures.overruns) overruns"
         ))
@@ -94,7 +128,11 @@ struct GatewayStatus {
         "\(malformed) malformed, \(spoofed) with a foreign source, \(ignored) that a server would ignore"
       ))
     lines.append(
-      ("addresses", "\(gateway.learned.count) learned, \(gateway.counts.lookups) looked up"))
+      (
+        "addresses",
+        "\(gateway.learned.count) learned, \(gateway.counts.lookups) names looked up for clients, "
+          + "\(ahead.known) of \(ahead.all) ahead"
+      ))
     lines.append(
       ("store", "\(gateway.storePath), \(gateway.ledger.counters.rowCount) rows not yet written"))
     if let problem = gateway.storeProblem { lines.append(("", problem)) }
@@ -124,8 +162,12 @@ struct GatewayStatus {
     lines.add("held", UInt64(held))
     lines.add("packets", visits)
     lines.add("dropped", dropped)
+    lines.add("chats", UInt64(gateway.companions.liveCount))
+    lines.add("mediaBudget", gateway.policy.mediaBudget)
     lines.add("learned", UInt64(gateway.learned.count))
     lines.add("lookups", gateway.counts.lookups)
+    lines.add("namesAhead", UInt64(ahead.all))
+    lines.add("namesKnown", UInt64(ahead.known))
     lines.add("unwritten", UInt64(gateway.ledger.counters.rowCount))
     lines.add("storeProblem", gateway.storeProblem)
     lines.add("problems", gateway.firewallProblems + gateway.interfaceProblems)
@@ -140,6 +182,13 @@ struct GatewayStatus {
       lines.add("overruns", figures.overruns)
       lines.add("held", UInt64(figures.heldPackets))
       lines.add("flows", UInt64(figures.flowCount))
+      lines.end()
+    }
+    for (device, bytes) in spent {
+      lines.begin("media")
+      lines.add("mac", device == .unknown ? nil : device.text)
+      lines.add("device", gateway.names.name(device))
+      lines.add("spent", bytes)
       lines.end()
     }
     return lines.text

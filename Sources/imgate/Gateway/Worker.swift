@@ -33,7 +33,8 @@ struct WorkerFigures: Sendable {
   var unsentResets: UInt64 = 0
 }
 
-/// One queue and the flow engine behind it, on a thread of their own.
+/// One queue and the flow engine behind it, on a thread of their own: forwarded packets, or the
+/// questions to the router's own resolver and its answers.
 ///
 /// The kernel hashes a flow's address pair to one queue, so both directions meet the same worker,
 /// and nothing of its flow table is shared.
@@ -52,6 +53,13 @@ final class Worker: @unchecked Sendable {
   private var effects = FlowEffects()
   private var unsentResets: UInt64 = 0
   private var thread: Thread?
+
+  // NF_INET_LOCAL_IN of linux/netfilter.h.
+  private static let localIn: UInt8 = 1
+  private static let linkLocal = [
+    IPPrefix(IPAddress(ipv4: 0xa9fe_0000), length: 16),
+    IPPrefix(IPAddress(ipv6: 0xfe80 << 112), length: 10),
+  ].compactMap { $0 }
 
   private let orders = Locked<[WorkerOrder]>([])
   private let report = Locked(WorkerReport())
@@ -131,9 +139,13 @@ final class Worker: @unchecked Sendable {
       case .pausedDevices(let devices): engine.pausedDevices = devices
       case .lan(let interfaces, let prefixes):
         lan = interfaces
-        engine.lanPrefixes = prefixes
+        // The router hears its neighbours' link-local addresses, which it would never forward.
+        engine.lanPrefixes =
+          engine.isForRouter && !prefixes.isEmpty ? prefixes + Self.linkLocal : prefixes
       case .resolved(let name): engine.resolved(name, now: now, effects: &effects)
-      case .stop: loop.stop()
+      case .stop:
+        engine.recordRefusals(effects: &effects)
+        loop.stop()
       }
     }
     settle()
@@ -143,7 +155,9 @@ final class Worker: @unchecked Sendable {
     let now = Instant.now
     do throws(NetfilterError) {
       _ = try queue.receive { packet, queued in
-        let metadata = queued.metadata(lan: lan, mask: mask)
+        var metadata = queued.metadata(lan: lan, mask: mask)
+        // Of the router's own there are but two kinds: what comes to it, and what it sends.
+        if engine.isForRouter { metadata.fromLAN = queued.hook == Self.localIn }
         engine.packet(packet, queued.bytes, metadata, now: now, effects: &effects)
       }
     } catch {
@@ -179,10 +193,22 @@ final class Worker: @unchecked Sendable {
     } catch {
       log(.error, limit: "verdicts", "queue \(queue.number): \(error.description)")
     }
+    // An answer in the resolver's name comes before the reset by which its stream ends. The mark keeps
+    // it out of our queue.
+    for answer in effects.answers {
+      do throws(NetfilterError) {
+        try sender.send(
+          answer.bytes, to: answer.destination, mark: mask.mark(0, with: .allowed),
+          interface: answer.interface)
+      } catch {
+        unsentResets += 1
+      }
+    }
     for reset in effects.resets {
       let packet = TCPReset.packet(reset.tuple, sequence: reset.sequence, acknowledgement: nil)
       do throws(NetfilterError) {
-        try sender.send(packet, to: reset.tuple.destination, mark: 0)
+        try sender.send(
+          packet, to: reset.tuple.destination, mark: 0, interface: reset.interface)
       } catch {
         unsentResets += 1
       }
