@@ -8,46 +8,35 @@ internal import Wire
 /// `imgate explain`: what would become of a connection, found by the code that would judge it.
 enum ExplainCommand {
   static func run(_ invocation: Invocation, _ paths: Paths) throws(Failure) -> ExitStatus {
+    let policy: Policy
     let question: Question
     do throws(UsageError) { question = try Question(invocation) } catch { throw Failure(error) }
-    let policy = try Inputs.policy(paths)
+    policy = try Inputs.policy(paths)
+    do throws(UsageError) { try question.check(policy, invocation) } catch { throw Failure(error) }
     let device = try device(question.device, policy)
-    var explanation = explain(question, device: device, by: policy, rules: paths.rules)
-    if explanation.decision.needsKnownAddress, question.address != nil {
-      explanation.isAddressKnown = isKnown(question, explanation.decision.rule, policy, paths)
-    }
+    let known = question.address.flatMap { names(at: $0, paths) }
+    let explanation = explain(
+      question, device: device, by: policy, rules: paths.rules, known: known)
     Console.out(invocation.has(.json) ? explanation.json : explanation.text)
     return .ok
   }
 
-  private static func explain(
-    _ question: Question, device: MACAddress, by policy: Policy, rules: String
+  /// The answer; `known` are the names that the running gateway knows at the question's address,
+  /// nil when it was not asked.
+  static func explain(
+    _ question: Question, device: MACAddress, by policy: Policy, rules: String, known: [HostName]?
   ) -> Explanation {
-    let transport: Transport = question.protocol == .udp ? .udp : .tcp
-    // Without an address, one that no address line can mean.
-    let address = question.address ?? IPAddress(ipv6: 0)
-    let opening = policy.opening(
-      address: address, port: question.port, transport: transport, device: device)
-    let decision: Decision
-    switch (opening, question.protocol) {
-    case (.decided(let decided), _): decision = decided
-    // No datagram's content is judged in this version: what no address line allows is refused.
-    case (.undecided, .udp): decision = Decision(reason: .udp, rule: .none)
-    case (.undecided, .tls), (.undecided, .http), (.undecided, .tcp):
-      let application: Application =
-        switch question.protocol {
-        case .tls: .tls
-        case .http: .http
-        case .tcp, .udp: .unknown
-        }
-      decision = policy.decide(
-        Subject(
-          application: application, host: application == .unknown ? nil : question.host,
-          address: address, port: question.port, transport: transport, device: device))
+    let trial = Trial(question, device: device, policy, known: known)
+    let decision = trial.decision
+    var explanation = Explanation(
+      question: question, port: trial.subject.port, decision: decision, policy: policy,
+      rules: rules)
+    explanation.addressNote = trial.addressNote(decision)
+    explanation.isAddressKnown = trial.isAddressKnown(decision)
+    if decision.reason == .requestAllowed, let host = question.host {
+      explanation.requests = policy.requests(to: host)
     }
-    return Explanation(
-      question: question, decision: decision, rule: policy.rule(decision.rule), rules: rules,
-      binding: policy.binding, mode: policy.mode)
+    return explanation
   }
 
   /// A device by its hardware address or the owner's label.
@@ -61,23 +50,21 @@ enum ExplainCommand {
         + "a label or a MAC address is expected")
   }
 
-  // Nil when the gateway can't be asked: it need not run for an explanation.
-  private static func isKnown(
-    _ question: Question, _ rule: RuleID, _ policy: Policy, _ paths: Paths
-  ) -> Bool? {
-    guard let address = question.address, let host = question.host else { return nil }
-    if policy.isBuiltIn(address, port: question.port, for: rule) { return true }
+  /// The names that the running gateway knows at an address; nil when it can't be asked, since it
+  /// need not run for an explanation.
+  private static func names(at address: IPAddress, _ paths: Paths) -> [HostName]? {
     do throws(Failure) {
       let lines = try GatewayClient(paths).ask(.addresses(json: false))
+      var names: [HostName] = []
       for line in lines.split(separator: UInt8(ascii: "\n")) {
         let fields = line.split(separator: UInt8(ascii: " "))
         if fields.count >= 2, fields[0].elementsEqual(address.text.utf8),
-          fields[1].elementsEqual(host.text.utf8)
+          let name = HostName(String(decoding: fields[1], as: UTF8.self))
         {
-          return true
+          names.append(name)
         }
       }
-      return false
+      return names
     } catch {
       return nil
     }

@@ -6,14 +6,29 @@ internal import Wire
 /// An answer of `imgate explain`.
 struct Explanation {
   let question: Question
+  let port: UInt16
   let decision: Decision
   let rule: RuleDescription
   /// The rules file, for the remedy.
   let rules: String
-  let binding: Policy.Binding
   let mode: Policy.Mode
   /// Whether the running gateway knows the address for the name; nil when it was not asked.
   var isAddressKnown: Bool?
+  /// What the address has to prove.
+  var addressNote: String?
+  /// The only requests that pass; empty: the answer holds for every one.
+  var requests: [String] = []
+
+  init(
+    question: Question, port: UInt16, decision: Decision, policy: Policy, rules: String
+  ) {
+    self.question = question
+    self.port = port
+    self.decision = decision
+    self.rules = rules
+    rule = policy.rule(decision.rule)
+    mode = policy.mode
+  }
 
   private var verdict: String { decision.isAllowed ? "allow" : "deny" }
   private var ruleName: String { decision.rule == .none ? "none" : rule.name }
@@ -33,6 +48,7 @@ struct Explanation {
       // Of a feature the pack says what its owner misses without it.
       if !rule.note.isEmpty { line(rule.feature == nil ? "note" : "if off", rule.note) }
     }
+    for request in requests { line("only", request + "; every other request is refused") }
     if let address = addressNote { line("address", address) }
     if mode == .audit && !decision.isAllowed {
       line("mode", "audit: it passes all the same, and is recorded")
@@ -52,8 +68,8 @@ struct Explanation {
     object.add("target", question.target)
     object.add("host", question.host?.text)
     object.add("address", question.address?.text)
-    object.add("port", UInt64(question.port))
-    object.add("protocol", question.protocol.rawValue)
+    object.add("port", UInt64(port))
+    object.add("protocol", question.speech.word)
     object.add("device", question.device)
     object.add("verdict", verdict)
     object.add("reason", decision.reason.name)
@@ -63,6 +79,7 @@ struct Explanation {
     object.add("line", decision.rule == .none ? nil : UInt64(rule.line))
     object.add("needsKnownAddress", decision.needsKnownAddress)
     object.add("addressKnown", isAddressKnown)
+    object.add("onlyRequests", requests.isEmpty ? nil : requests.joined(separator: ", "))
     object.add("mode", mode.rawValue)
     object.add("remedy", remedy?.advice)
     object.add("remedyLine", remedy?.line)
@@ -71,32 +88,10 @@ struct Explanation {
   }
 
   private var asked: String {
-    let spoken =
-      switch question.protocol {
-      case .tls: "TLS"
-      case .http: "HTTP"
-      case .tcp: "TCP, neither TLS nor HTTP"
-      case .udp: "UDP"
-      }
-    var parts = ["\(question.target) port \(question.port), \(spoken)"]
+    var parts = ["\(question.target) port \(port), \(question.speech.text)"]
     if question.host != nil, let address = question.address { parts.append("at \(address.text)") }
     if let device = question.device { parts.append("from \(device)") }
     return parts.joined(separator: ", ")
-  }
-
-  /// What the address has to prove, for a flow that a name allows.
-  private var addressNote: String? {
-    guard decision.needsKnownAddress else { return nil }
-    if binding == .observe {
-      return "any; the report says when the resolver didn't give it (binding: observe)"
-    }
-    switch isAddressKnown {
-    case true: return "known: the resolver gave it for this name"
-    case false:
-      return "not known now: looked up when the connection comes, "
-        + "refused (address-not-learned) if the resolver doesn't give it"
-    case nil: return "must be one that the resolver gives for this name (binding: strict)"
-    }
   }
 
   /// What to change if it should be otherwise, and the line to write; nil where that is not up to
@@ -116,6 +111,11 @@ struct Explanation {
         "to let it pass, switch it on under \"services:\" in \(rules)",
         "\(rule.service): {\(feature): on}"
       )
+    case .quic:
+      return (
+        "programs fall back to TCP at once; to let it pass all the same, add under "
+          + "\"allow:\" in \(rules)", allowLine
+      )
     case .hostNotAllowed, .portNotAllowed:
       return ("to let it pass, add under \"allow:\" in \(rules)", allowLine)
     case .noServerName, .unknownProtocol, .udp:
@@ -123,6 +123,9 @@ struct Explanation {
         "if you trust the server with all that it does, add under \"allow:\" in \(rules)",
         addressLine
       )
+    case .addressNotLearned where question.address == nil:
+      // The name's own server speaks something else: no answer of a resolver would help.
+      return nil
     default:
       return decision.reason.remedy.isEmpty ? nil : (decision.reason.remedy, nil)
     }
@@ -130,22 +133,34 @@ struct Explanation {
 
   private var hostText: String { question.host?.text ?? question.target }
 
-  // Only TLS and HTTP carry a name that a host line could match.
+  // Only these carry a name that a host line could match; a question is about the name itself.
   private var allowLine: String {
-    switch question.protocol {
-    case .tls, .http: question.host == nil ? addressLine : "- {host: \(hostText)\(ports)}"
-    case .tcp, .udp: addressLine
+    guard question.host != nil else { return addressLine }
+    switch question.speech {
+    case .application(.tls), .application(.http), .application(.shortLink),
+      .application(.newgetdns):
+      return "- {host: \(hostText)\(ports)}"
+    case .application(.quic), .application(.gquic):
+      return "- {host: \(hostText)\(ports), protocol: quic}"
+    case .application(.dns): return "- {host: \(hostText)}"
+    default: return addressLine
     }
   }
 
   private var addressLine: String {
     let address = question.address.map { "'\($0.text)'" } ?? "ADDRESS"
-    let transport = question.protocol == .udp ? ", protocol: udp" : ""
-    return "- {address: \(address)\(ports)\(transport)}"
+    let transport: Transport =
+      switch question.speech {
+      case .application(let application): application.transport
+      case .udp: .udp
+      case .tcp, .pattern: .tcp
+      }
+    let suffix = transport == .tcp ? "" : ", protocol: \(transport.rawValue)"
+    return "- {address: \(address)\(ports)\(suffix)}"
   }
 
   // Without `ports` an allow line means 80 and 443.
   private var ports: String {
-    question.port == 80 || question.port == 443 ? "" : ", ports: [\(question.port)]"
+    port == 80 || port == 443 ? "" : ", ports: [\(port)]"
   }
 }

@@ -205,6 +205,27 @@ import Wire
     }
   }
 
+  @Test(arguments: cases)
+  func `no frame with a bit wrong, or a length of 0 or the greatest, makes a packet past its end`(
+    _ testCase: Case
+  ) {
+    let frame = hex(testCase.header) + Self.packet
+    var hostile = (0..<frame.count * 8).map { frame.flippingBit($0) }
+    for value in [hex("00"), hex("01"), hex("ff"), hex("0000"), hex("ffff"), hex("ff*4")] {
+      hostile += (0...frame.count - value.count).map { frame.overwriting(at: $0, value) }
+    }
+    // Tags within tags within tags.
+    hostile += (0...hex(testCase.header).count).flatMap { offset in
+      [hex("8100 0064"), Array(frame[..<offset])].map { part in
+        frame[..<offset] + (0..<64).flatMap { _ in part } + frame[offset...]
+      }
+    }
+    for bytes in hostile {
+      guard case .ip(let offset, _) = Self.content(bytes, testCase.linkType) else { continue }
+      #expect(offset < bytes.count)
+    }
+  }
+
   @Test func `an unknown link type is told apart from a frame without IP`() {
     #expect(Self.content(Self.packet, 147) == .unsupported)
   }

@@ -9,19 +9,23 @@ internal import Wire
 /// The router's engine with a model of the kernel around it, fed from a capture.
 ///
 /// The kernel of the model keeps the connection marks as the firewall's rules do, and lets packets
-/// visit the engine by them. What was captured was not held by us: packets that the engine holds or
-/// refuses are followed in the capture by what happened without it. So a flow that was refused is
-/// not judged any further; its packets are only counted. Time is the capture's.
+/// visit the engine by them; fragments it puts together first, as conntrack does. What was captured
+/// was not held by us: packets that the engine holds or refuses are followed in the capture by what
+/// happened without it. So a flow that was refused is not judged any further; its packets are only
+/// counted. Time is the capture's.
 final class Replay {
   private(set) var summary = ReplaySummary()
 
   private let engine: FlowEngine
   private let learned = LearnedAddresses()
+  private let companions = Companions()
   private let policy: Policy
-  private let lan: [IPPrefix]
+  private let lan: LocalNetwork
   private let report: (ReplayedFlow) -> Void
   private let batch = VerdictBatch(onFailure: .drop)
 
+  private var fragments = Fragments()
+  private var answers = AnswerStreams()
   private var flows: [FiveTuple: ReplayedFlow] = [:]
   // Packets that the engine holds: their flow, and whether they are SYNs.
   private var waiting: [UInt32: (flow: ReplayedFlow, isSYN: Bool)] = [:]
@@ -29,6 +33,8 @@ final class Replay {
   private var now = Instant(nanoseconds: 0)
   private var nextTick = Instant(nanoseconds: 0)
   private var nextSweep = Instant(nanoseconds: 0)
+  // The capture is at its end.
+  private var isOver = false
 
   /// Flows that are remembered at most; past it those that were quiet longest end.
   private static let maximumFlows = 200_000
@@ -37,16 +43,17 @@ final class Replay {
   private static let closedTime = Instant.Span.seconds(120)
   private static let establishedTime = Instant.Span.seconds(432_000)
   private static let datagramTime = Instant.Span.seconds(360)
+  private static let maximumResolvers = 64
 
   /// A replay by `policy`; `report` is called at each flow's end.
   ///
   /// `lan` are the prefixes of the LAN. Without any, who opened a flow is taken to be in the LAN.
   init(policy: Policy, lan: [IPPrefix], report: @escaping (ReplayedFlow) -> Void) {
     self.policy = policy
-    self.lan = lan
+    self.lan = LocalNetwork(prefixes: lan)
     self.report = report
     // What is replayed was not made for this hash, so the seed need not be a secret.
-    engine = FlowEngine(policy: policy, learned: learned, seed: 1)
+    engine = FlowEngine(policy: policy, learned: learned, companions: companions, seed: 1)
   }
 
   /// The next packet of the capture.
@@ -63,29 +70,50 @@ final class Replay {
       if !captured.isCut { summary.malformed += 1 }
     case .ip(let offset, let sender):
       let packet = frame.extracting(offset..<frame.byteCount)
-      if case .needMore = IPHeader.parse(packet), captured.isCut {
-        let whole = PacketOutline.completed(packet)
+      if let measured = PacketOutline.measured(
+        packet, originalLength: captured.originalLength - offset)
+      {
         // Span.bytes of an array's own span.
-        unsafe ip(whole.span.bytes, captured.number, sender, isCut: true)
+        unsafe network(measured.span.bytes, captured, sender)
       } else {
-        ip(packet, captured.number, sender, isCut: false)
+        network(packet, captured, sender)
       }
     }
   }
 
   /// The capture is at its end: reports the flows that are left, in the order of their beginning.
   func finish() {
-    // Beginnings that never were completed wait no longer.
+    var effects = FlowEffects()
+    engine.recordRefusals(effects: &effects)
+    take(effects, nil)
+    // Beginnings that never were completed have waited too long.
+    isOver = true
+    now = now + FlowLimits().holdTime + .milliseconds(1)
+    nextTick = now
+    tick()
     engine.forgetAll()
+    fragments.removeAll()
+    summary.fragments = fragments.dropped
     batch.removeAll()
     waiting.removeAll()
     var rest = Array(flows.values)
-    rest.sort { $0.firstPacket < $1.firstPacket }
+    rest = rest.ordered { $0.firstPacket < $1.firstPacket }
     flows.removeAll()
     for flow in rest { end(flow) }
   }
 
   // MARK: Packets
+
+  /// A packet from its IP header on; of one that the capture has cut, the rest is filled with zeros.
+  private func network(_ packet: RawSpan, _ captured: CapturedPacket, _ sender: MACAddress) {
+    if case .needMore = IPHeader.parse(packet), captured.isCut {
+      let whole = PacketOutline.completed(packet)
+      // Span.bytes of an array's own span.
+      unsafe ip(whole.span.bytes, captured.number, sender, isCut: true)
+    } else {
+      ip(packet, captured.number, sender, isCut: false)
+    }
+  }
 
   private func ip(_ packet: RawSpan, _ number: UInt64, _ sender: MACAddress, isCut: Bool) {
     guard case .done(let ip) = IPHeader.parse(packet), let outline = PacketOutline(packet, ip)
@@ -94,11 +122,13 @@ final class Replay {
       return
     }
     if ip.isFragment {
-      summary.fragments += 1
+      guard let whole = fragments.add(packet, ip, isCut: isCut, now: now) else { return }
+      // Span.bytes of an array's own span.
+      unsafe self.ip(whole.bytes.span.bytes, number, sender, isCut: whole.isCut)
       return
     }
     learn(packet, ip, outline, isCut: isCut)
-    guard isForwarded(ip) else {
+    guard lan.isForwarded(ip) else {
       summary.notForwarded += 1
       return
     }
@@ -108,13 +138,21 @@ final class Replay {
     let isUp = flow.tuple == outline.tuple
     flow.bytes += UInt64(outline.totalLength)
     flow.lastSeen = now
-    defer { follow(outline, isUp: isUp, flow) }
-    let fromLAN = lan.isEmpty ? isUp : isInLAN(outline.tuple.source)
+    defer {
+      follow(outline, isUp: isUp, flow)
+      if outline.isSYNACK, !isUp { repeatOpeningData(outline, flow) }
+    }
+    let fromLAN = lan.isEmpty ? isUp : lan.contains(outline.tuple.source)
+    if fromLAN { trust(outline.tuple) }
     if !isUp { believeWhatIsAcknowledged(by: outline, flow) }
+    // What was refused drew no answer.
+    if !isUp, flow.isRefused { return }
     guard flow.verdict != .deny, visits(flow.state, fromLAN: fromLAN, outline) else { return }
+    // Of other protocols nobody reads the payload, so it doesn't matter that it was cut.
     let metadata = PacketMetadata(
-      fromLAN: fromLAN, state: flow.state, hardwareAddress: fromLAN ? sender : .unknown,
-      checksumIsFinal: false, isTruncated: isCut)
+      fromLAN: fromLAN, state: flow.state,
+      hardwareAddress: fromLAN ? device(sender, outline.tuple.source) : .unknown,
+      checksumIsFinal: false, isTruncated: isCut && (ip.proto == .tcp || ip.proto == .udp))
     if isUp, ip.proto == .tcp, !isCut {
       guard isBelieved(packet, ip, outline, flow) else {
         flow.doubt(
@@ -123,7 +161,37 @@ final class Replay {
         return
       }
     }
+    if outline.isSYN, outline.hasPayload, isUp, !isCut {
+      flow.openingData = ReplayedFlow.Doubted(
+        packet: PacketOutline.completed(packet), metadata: metadata, end: outline.end)
+    }
     visit(packet, metadata, flow, isSYN: outline.isSYN)
+  }
+
+  /// Data that a SYN carried and the server took (RFC 7413): the gateway takes it out of the SYN, so
+  /// the client would have sent it again behind the handshake.
+  private func repeatOpeningData(_ answer: PacketOutline, _ flow: ReplayedFlow) {
+    guard let data = flow.openingData else { return }
+    flow.openingData = nil
+    guard flow.verdict != .deny, answer.acknowledgement == data.end,
+      let segment = PacketOutline.behindHandshake(data.packet, acknowledging: answer.end)
+    else { return }
+    var metadata = data.metadata
+    metadata.state = flow.state
+    // Span.bytes of an array's own span.
+    unsafe visit(segment.span.bytes, metadata, flow, isSYN: false)
+  }
+
+  /// The hardware address that stands for a client.
+  ///
+  /// Where the link doesn't tell it, its address does: the limits that each device has of its own
+  /// must not hit all clients together.
+  private func device(_ sender: MACAddress, _ client: IPAddress) -> MACAddress {
+    guard sender == .unknown else { return sender }
+    // Of the locally administered addresses, 02:00 and IPv4's four bytes, or 06 and five of IPv6's.
+    if client.isIPv4 { return MACAddress(bits: 0x0200_0000_0000 | UInt64(client.ipv4)) }
+    let folded = UInt64(truncatingIfNeeded: client.bits ^ client.bits >> 64)
+    return MACAddress(bits: 0x0600_0000_0000 | (folded ^ folded >> 40) & 0xff_ffff_ffff)
   }
 
   private func visit(
@@ -142,6 +210,7 @@ final class Replay {
   private func tick() {
     guard now >= nextTick else { return }
     nextTick = now + .milliseconds(100)
+    fragments.expire(now)
     var effects = FlowEffects()
     engine.tick(now: now, effects: &effects)
     take(effects, nil)
@@ -154,7 +223,10 @@ final class Replay {
     while true {
       for record in effects.records {
         // A record without ports is of a packet whose transport header made no sense.
-        (find(record.tuple) ?? current)?.decided(record)
+        guard let flow = find(record.tuple) ?? current else { continue }
+        // What was allowed is not held against anybody for lack of the capture's rest.
+        if isOver, flow.verdict == .allow { continue }
+        flow.decided(record)
       }
       for entry in batch.entries {
         guard let (flow, isSYN) = waiting.removeValue(forKey: entry.id) else { continue }
@@ -195,9 +267,14 @@ final class Replay {
       flow.state = state
     } else if state == .denied {
       // A refused first packet leaves no conntrack entry.
-      if flow.state != .unknown { flow.state = .denied }
+      if flow.state != .unknown {
+        flow.state = .denied
+      } else {
+        flow.isRefused = true
+      }
     } else if state != .unknown, flow.state != .denied, flow.state != .cut, flow.state != .allowed {
       flow.state = state
+      flow.isRefused = false
     }
   }
 
@@ -251,31 +328,10 @@ final class Replay {
       flows[flow.tuple] = flow
       return flow
     }
-    let tuple = isFromServer(packet) ? packet.tuple.reversed : packet.tuple
+    let tuple = lan.isFromServer(packet) ? packet.tuple.reversed : packet.tuple
     let flow = ReplayedFlow(tuple, firstPacket: number)
     flows[tuple] = flow
     return flow
-  }
-
-  /// Whether a flow's first packet is of the side that was called.
-  private func isFromServer(_ packet: PacketOutline) -> Bool {
-    if packet.isSYN { return false }
-    if packet.isSYNACK { return true }
-    let source = packet.tuple.source
-    let destination = packet.tuple.destination
-    if !lan.isEmpty { return packet.tuple.proto == .tcp && !isInLAN(source) }
-    if destination.isMulticast || destination.isReserved { return false }
-    return !isLocal(source) && isLocal(destination)
-  }
-
-  private func isLocal(_ address: IPAddress) -> Bool {
-    address.isPrivate || address.isLinkLocal || address.isUnspecified
-  }
-
-  private func isInLAN(_ address: IPAddress) -> Bool { lan.contains { $0.contains(address) } }
-
-  private func isForwarded(_ ip: IPHeader) -> Bool {
-    lan.isEmpty || isInLAN(ip.source) != isInLAN(ip.destination)
   }
 
   /// What conntrack follows of a connection.
@@ -288,6 +344,8 @@ final class Replay {
   }
 
   private func end(_ flow: ReplayedFlow) {
+    // A chat that is over vouches for nothing.
+    companions.ended(flow.tuple)
     summary.count(flow)
     report(flow)
   }
@@ -302,10 +360,10 @@ final class Replay {
       return flow.lastSeen + time < now
     }
     if flows.count - over.count > Self.maximumFlows {
-      let byAge = flows.values.sorted { $0.lastSeen < $1.lastSeen }
+      let byAge = flows.values.ordered { $0.lastSeen < $1.lastSeen }
       over = Array(byAge.prefix(flows.count / 4))
     }
-    over.sort { $0.firstPacket < $1.firstPacket }
+    over = over.ordered { $0.firstPacket < $1.firstPacket }
     for flow in over {
       flows[flow.tuple] = nil
       end(flow)
@@ -314,16 +372,31 @@ final class Replay {
 
   // MARK: Names
 
-  /// Learns the addresses of allowed names from the capture's DNS answers, as the router does from
-  /// those of its resolver.
+  /// Takes whoever is asked for names to be the trusted resolver: the capture doesn't say who is.
+  private func trust(_ tuple: FiveTuple) {
+    guard tuple.destinationPort == 53, engine.resolvers.count < Self.maximumResolvers,
+      !engine.resolvers.contains(tuple.destination)
+    else { return }
+    engine.resolvers.append(tuple.destination)
+  }
+
+  /// Learns the addresses of allowed names from the capture's DNS answers, over UDP and TCP, as the
+  /// router does from those of its resolver.
   private func learn(
     _ packet: RawSpan, _ ip: IPHeader, _ outline: PacketOutline, isCut: Bool
   ) {
-    guard policy.binding != .off, !isCut, ip.proto == .udp, outline.tuple.sourcePort == 53,
-      lan.isEmpty || isInLAN(ip.destination),
-      ip.payload.count > UDPHeader.size
+    guard policy.binding != .off, !isCut, outline.tuple.sourcePort == 53,
+      lan.isEmpty || lan.contains(ip.destination)
     else { return }
-    let message = packet.extracting(ip.payload.lowerBound + UDPHeader.size..<ip.payload.upperBound)
-    NameLearner.learnAnswer(message, from: .dns, by: policy, learned, now: now)
+    let payload = packet.extracting(
+      ip.payload.upperBound - outline.payloadCount..<ip.payload.upperBound)
+    switch ip.proto {
+    case .udp: DNSAnswers.learn(payload, from: .dns, by: policy, into: learned, now: now)
+    case .tcp:
+      answers.add(payload, outline) { message in
+        DNSAnswers.learn(message, from: .dns, by: policy, into: learned, now: now)
+      }
+    default: break
+    }
   }
 }

@@ -31,6 +31,8 @@ final class ReplayedFlow {
   var clientHasEnded = false
   var serverHasEnded = false
   var wasReset = false
+  /// Whether its first packet was refused: no connection came of it.
+  var isRefused = false
   /// Whether wrong checksums of the client's packets don't matter.
   var checksumsSayNothing = false
   /// Behind the last of the client's bytes that came with a right checksum, as a sequence number.
@@ -38,6 +40,8 @@ final class ReplayedFlow {
   /// Packets of the client's whose checksum is wrong, as long as the server has not acknowledged
   /// their bytes.
   private(set) var doubted: [Doubted] = []
+  /// The SYN, if it had data that the server has not answered yet.
+  var openingData: Doubted?
 
   private(set) var verdict = Verdict.undecided
   private(set) var reason: Reason?
@@ -141,7 +145,7 @@ final class ReplayedFlow {
 
   private static func line(_ cells: String...) -> String {
     // The last column is as wide as it is.
-    let widths = [7, 9, 20, 20, 5, 21, 21, 9, 0]
+    let widths = [7, 9, 20, 20, 10, 21, 21, 9, 0]
     var line = ""
     for (cell, width) in zip(cells, widths) {
       if !line.isEmpty { line += " " }
