@@ -13,11 +13,14 @@ and as its last line what passed and failed.
 
   --unit        all but the lab
   --lab         the release build and the lab only
+  --long        lab tests that have a long form in that form: a heartbeat that sleeps for ten
+                minutes, a poll of 27 seconds; 25 minutes more
   --only NAME   only the steps whose name contains NAME: a lab test, "unit", "lint", "demo", ...
   --help        this
 
 A lab test can also be run by itself: sudo Tests/Lab/10-allowed-and-refused.sh, with
-LAB_IPTABLES=legacy for the other variant. IMGATE names another binary to test.
+LAB_IPTABLES=legacy for the other variant, LAB_LONG=1 for the long form. IMGATE names another binary
+to test.
 Tests/VM/nft-queue.sh, a virtual machine for the nftables backend, is a command of its own.
 Exit status: 0 when nothing failed, 1 when something did, 2 wrong usage, 3 the machine lacks
 something.
@@ -33,6 +36,7 @@ what=all only=
 while (($#)); do
   case $1 in
     --unit | --lab) what=${1#--} ;;
+    --long) export LAB_LONG=1 ;;
     --only)
       only=${2:?--only needs a name}
       shift

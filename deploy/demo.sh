@@ -9,7 +9,8 @@ usage: sudo deploy/demo.sh [--keep]
 
 Installs what is missing with apt-get, builds the release binary, makes a router, two phones and an
 "internet" in network namespaces, starts the gateway on the router, and lets the phones try what
-should work and what should not, over IPv4 and IPv6. Shows every attempt with its outcome and the
+should work and what should not, over IPv4 and IPv6: pages and downloads, then a WeChat session and a
+QQ session in those programs' own bytes. Shows every attempt with its outcome and the
 gateway's reason, prints the day's report, compares it with what was really done, and takes
 everything down again. No packet leaves the machine; its own firewall is not touched.
 
@@ -38,6 +39,8 @@ done
 
 # shellcheck source=../Tests/Lab/lib.sh
 source "$(dirname "$0")/../Tests/Lab/lib.sh"
+# shellcheck source=../Tests/Lab/chat.sh
+source "$(dirname "$0")/../Tests/Lab/chat.sh"
 # shellcheck source=toolchain.sh
 source "$PROJECT/deploy/toolchain.sh"
 
@@ -83,9 +86,11 @@ lab_with_gateway() {
   command -v iptables-nft >/dev/null || LAB_IPTABLES=legacy
   LAB_FIREWALL=auto
   lab_up
+  chat_up
   make_file 10M 10M
   step Lab "198.18.1.0/24 and 2001:2:0:1::/64 behind the router, ${#HOST_NUMBER[@]} servers beyond it"
   start_gateway || die "the gateway did not start"
+  wait_until 10 chat_names_learned || die "the gateway has not resolved the names of WeChat and QQ"
   step Rules "chat of WeChat and QQ, and *.example.org for the demo; nothing else"
   report_rows >"$LAB/rows"
 }
@@ -140,9 +145,15 @@ reason_of_latest() {
   echo "- no row of the report has grown"
 }
 
+# heading TEXT: above a table of attempts.
+heading() {
+  printf '\n%s%s%s\n' "$bold" "$1" "$plain"
+  printf '  %s%-7s  %-4s  %-49s %-10s %6s  %s%s\n' "$bold" who over what outcome ms reason "$plain"
+}
+
 attempts() {
   local family url name
-  printf '\n  %s%-7s  %-4s  %-49s %-10s %6s  %s%s\n' "$bold" who over what outcome ms reason "$plain"
+  heading 'Pages, downloads, single packets'
   for family in 4 6; do
     for url in https://short.weixin.qq.com/ http://short.weixin.qq.com/ \
       https://msfwifi.3g.qq.com/ http://msfwifi.3g.qq.com:8080/; do
@@ -172,6 +183,95 @@ attempts() {
   done
 }
 
+# stays NAME PHONE SCRIPT...: a session that has begun, and goes on in the background.
+stays() {
+  if hold "$@"; then
+    OUTCOME=ok DETAIL='' MILLISECONDS=$(<"$LAB/run/hold-$1.up")
+  else
+    let_go "$1"
+  fi
+}
+
+# ends NAME PHONE FAMILY WHAT: it says good-bye; how often it was answered meanwhile.
+ends() {
+  local mark=''
+  let_go "$1"
+  [[ $OUTCOME == ok ]] || {
+    mark='  <- not as promised'
+    broken=$((broken + 1))
+  }
+  DETAIL=${DETAIL#*answers=}
+  printf '  phone %d  IPv%d  %-49s %-10s %6.1f  %s%s\n' "$2" "$3" "$4: ${DETAIL%% *} answered" \
+    "${OUTCOME/ok/answered}" "$MILLISECONDS" 'the same connection' "$mark"
+}
+
+# page PHONE FAMILY NAME WHAT: an app's own request, to the name's address without asking anybody.
+page() {
+  attempt deny "$1" "$2" "$4" try_chat "$1" get "$(address "$2" "$3")" 443 --host "$3" --path / \
+    --tls "$3" --ca "$LAB/tls/ca.crt"
+}
+
+wechat_session() {
+  local phone=$1 family=$2 long short
+  long=$(address "$family" szlong.weixin.qq.com) short=$(address "$family" szshort.weixin.qq.com)
+  attempt allow "$phone" "$family" "name service of its own (newgetdns)" \
+    try_chat "$phone" newgetdns "$(address "$family" dns.weixin.qq.com)" 8080 --host dns.weixin.qq.com
+  attempt deny "$phone" "$family" "picture, before login" \
+    try_chat "$phone" media "$(bare "$family" wechat-media)" 443 --size 65536
+  attempt allow "$phone" "$family" "login: long link on 8080 (mmtls)" \
+    stays wechat "$phone" long "$long" 8080 --messages 2
+  attempt allow "$phone" "$family" "message: short link on 80 (mmtls in HTTP)" \
+    try_chat "$phone" short "$short" 80 --host szshort.weixin.qq.com
+  attempt allow "$phone" "$family" "message: server that only newgetdns has named" \
+    try_chat "$phone" short "$(bare "$family" taught)" 80 --host tjshort.weixin.qq.com
+  attempt allow "$phone" "$family" "picture of 1 MB to an address without a name" \
+    try_chat "$phone" media "$(bare "$family" wechat-media)" 443 --size 65536 --messages 16
+  attempt allow "$phone" "$family" "avatar from wx.qlogo.cn" fetch "$phone" "$family" http://wx.qlogo.cn/
+  page "$phone" "$family" findershort.weixin.qq.com "Channels"
+  page "$phone" "$family" mmsns.qpic.cn "Moments"
+  page "$phone" "$family" game.weixin.qq.com "mini game"
+  page "$phone" "$family" www.example.com "web page, from a link in a chat"
+  attempt deny "$phone" "$family" "QUIC to szquic.weixin.qq.com" \
+    try_chat "$phone" gquic "$short" 443 --host szquic.weixin.qq.com
+  attempt deny "$phone" "$family" "its bytes, to a stranger's address" \
+    try_chat "$phone" long "$(bare "$family" stranger)" 8080
+  attempt deny "$phone" "$family" "something else that begins as a picture does" \
+    try_chat "$phone" raw "$(bare "$family" wechat-media)" 443 --hex "ab0000003b2714$(printf '00%.0s' {1..18})" \
+    --text 'not pairs of keys and values, as chat'
+  ends wechat "$phone" "$family" "heartbeats on the long link"
+}
+
+qq_session() {
+  local phone=$1 family=$2 msf
+  msf=$(address "$family" msfxg.3g.qq.com)
+  attempt allow "$phone" "$family" "login and message: MSF on 8080" \
+    stays qq "$phone" msf "$msf" 8080 --messages 2
+  attempt allow "$phone" "$family" "server with nothing open but 14000" \
+    try_chat "$phone" msf "$(address "$family" msfxgv6.3g.qq.com)" 14000
+  attempt allow "$phone" "$family" "classic QQ: message over UDP 8000 (OICQ)" \
+    try_chat "$phone" oicq "$(address "$family" sz.tencent.com)" 8000 --messages 3
+  attempt allow "$phone" "$family" "classic QQ over TCP 80" \
+    try_chat "$phone" pcqq "$(address "$family" tcpconn.tencent.com)" 80 --messages 3
+  attempt allow "$phone" "$family" "picture of 1 MB to an address without a name" \
+    try_chat "$phone" highway "$(bare "$family" qq-media)" 443 --size 500000 --messages 2
+  page "$phone" "$family" game.qq.com "game"
+  attempt deny "$phone" "$family" "its bytes, to a stranger's address" \
+    try_chat "$phone" msf "$(bare "$family" stranger)" 8080
+  attempt deny "$phone" "$family" "its datagram, to a stranger's address" \
+    try_chat "$phone" oicq "$(bare "$family" stranger)" 8000
+  ends qq "$phone" "$family" "heartbeats on MSF"
+}
+
+# Each phone's first session: nothing has vouched for its media yet.
+sessions() {
+  heading 'A WeChat session'
+  wechat_session 1 4
+  wechat_session 2 6
+  heading 'A QQ session'
+  qq_session 2 4
+  qq_session 1 6
+}
+
 # promise WHAT COMMAND...: holds when the command succeeds.
 promise() {
   local what=$1
@@ -185,7 +285,7 @@ promise() {
 }
 
 compare() {
-  local allowed denied sent received up down limit name
+  local allowed denied sent received up down limit name stray
   printf '\n%sPromised, and seen%s\n' "$bold" "$plain"
   promise "every attempt ended as it should, for the gateway's stated reason" test $broken = 0
   promise "every refusal came within $REFUSAL_LIMIT_MS ms, as a reset or an ICMP error; slowest $slowest ms" \
@@ -201,6 +301,7 @@ compare() {
     sent=$((sent + $(served "$name" sent)))
     received=$((received + $(served "$name" received)))
   done
+  sent=$((sent + $(chat_sum sent))) received=$((received + $(chat_sum received)))
   down=$(report_sum bytesDown verdict=allow)
   up=$(report_sum bytesUp verdict=allow)
   # IP, TCP and TLS headers and the handshake: 5 % of the bytes and 6 KiB a connection.
@@ -213,11 +314,14 @@ compare() {
     test "$received" -le "$up" -a "$up" -le "$limit"
   promise "payload bytes of refused connections that reached the counting server: $(sink_bytes sink.example.com)" \
     test "$(sink_bytes sink.example.com)" = 0
+  stray=$(($(chat_bytes "$(bare 4 stranger)") + $(chat_bytes "$(bare 6 stranger)")))
+  promise "bytes of WeChat and QQ that reached a stranger's server: $stray" test "$stray" = 0
 }
 
 prepare
 lab_with_gateway
 attempts
+sessions
 printf '\n%sThe report%s (imgate report --day today)\n\n' "$bold" "$plain"
 ask report --day today | sed 's/^/  /'
 compare

@@ -9,13 +9,15 @@ lab_up
 start_gateway
 make_file 24M 24M
 
+# The forbidden ones with addresses that the phone has already: it would not be told any.
+mapfile -t known < <(pinned 4 www.example.com 443; pinned 4 v.qq.com 80)
 # Load: both phones, without pause, allowed and forbidden.
 spawn load "${LAB_PHONE_PREFIX}2" bash -c '
   while :; do
     for url in https://short.weixin.qq.com/ https://www.example.com/ http://v.qq.com/; do
-      curl -q --silent -4 --insecure --max-time 1 --output /dev/null "$url" || true
+      curl -q --silent -4 --insecure --max-time 1 --output /dev/null "$@" "$url" || true
     done
-  done'
+  done' load "${known[@]}"
 
 # Handed over before: a chat that says something ten times a second, and a download of six seconds.
 touch "$LAB/run/chat"

@@ -52,7 +52,9 @@ round command 6 http
 round signal 6 https
 round signal 4 http
 
-fetch 1 4 https://other.example.org/
+# With the address that it had before: nobody may ask for the name any longer.
+mapfile -t known < <(pinned 4 other.example.org 443)
+fetch 1 4 https://other.example.org/ "${known[@]}"
 expect_refused "what the new rules do not allow is refused"
 
 # A bad file, while a download runs.
@@ -67,7 +69,7 @@ sleep 0.3
 check "the gateway runs on" ask status
 fetch 1 4 https://files.example.org/
 expect_ok "the old rules stay: allowed"
-fetch 1 4 https://other.example.org/
+fetch 1 4 https://other.example.org/ "${known[@]}"
 expect_refused "the old rules stay: refused"
 check "the download that ran comes to its end" wait_until 15 finished staying
 check "and whole" cmp "$LAB/www/16M" "$LAB/staying"

@@ -21,8 +21,9 @@ for family in 4 6; do
   expect_ok "paused: IPv$family: a datagram"
 done
 has "status says so" "$(ask status)" paused
+mapfile -t known < <(pinned 4 www.example.com 443)
 spawn during "${LAB_PHONE_PREFIX}1" curl -q --silent --show-error -4 --insecure \
-  --output "$LAB/during" https://www.example.com/slow/64M
+  "${known[@]}" --output "$LAB/during" https://www.example.com/slow/64M
 wait_until 5 test -s "$LAB/during"
 check "resume" ask resume
 fetch 1 4 https://www.example.com/

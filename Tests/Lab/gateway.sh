@@ -76,13 +76,13 @@ start_gateway() {
   }
 }
 
-# launch_gateway: the same, without waiting for it.
+# launch_gateway: the same, without waiting for it. LAB_PACKS is the directory of service packs.
 launch_gateway() {
   [[ -e $LAB/imgate.yaml ]] || configure
   [[ -e $LAB/rules.yaml ]] || lab_rules | set_rules
   spawn gateway "$LAB_ROUTER" env PATH="$LAB/bin" XTABLES_LOCKFILE="$LAB/run/xtables.lock" \
     "$LAB/bin/imgate" run --config "$LAB/imgate.yaml" --rules "$LAB/rules.yaml" \
-    --packs "$PROJECT/rules/services" --state "$LAB/state/usage.db" \
+    --packs "${LAB_PACKS:-$PROJECT/rules/services}" --state "$LAB/state/usage.db" \
     --socket "$LAB/run/control.sock" "$@"
 }
 

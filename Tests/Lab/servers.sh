@@ -25,10 +25,47 @@ declare -rA HOST_NUMBER=(
   # Sinks.
   [sink.example.org]=41
   [sink.example.com]=42
+  # Those of chat.sh: WeChat's; hklong has nothing on 8080.
+  [szlong.weixin.qq.com]=51
+  [hklong.weixin.qq.com]=52
+  [szshort.weixin.qq.com]=53
+  [dns.weixin.qq.com]=54
+  [support.weixin.qq.com]=55
+  [emoji.qpic.cn]=56
+  [findershort.weixin.qq.com]=57
+  [mmsns.qpic.cn]=58
+  [game.weixin.qq.com]=59
+  [webpush.weixin.qq.com]=60
+  [wx.qq.com]=61
+  # QQ's; msfxgv6 has nothing but 14000, sz2 nothing at all.
+  [msfxg.3g.qq.com]=71
+  [msfxgv6.3g.qq.com]=72
+  [msfhttp.3g.qq.com]=73
+  [3gimg.qq.com]=74
+  [kiss.3g.qq.com]=75
+  [monitor.uu.qq.com]=76
+  [sz.tencent.com]=77
+  [sz2.tencent.com]=78
+  [tcpconn.tencent.com]=79
+  [htdata3.qq.com]=80
+  [lab.ftn.qq.com]=81
+  [game.qq.com]=82
+  # Of the phones themselves.
+  [captive.apple.com]=91
+  [connectivitycheck.gstatic.com]=92
+  [mtalk.google.com]=93
+  [courier.push.apple.com]=94
+  [time.apple.com]=95
 )
 readonly WEB_LIMIT=40
 readonly SINK_TCP_PORTS=22,53,80,443,853,5223,8080
 readonly SINK_UDP_PORTS=53,123,443,3478,8000
+
+# is_unlisted NAME: one of the names that no rule of the lab's allows.
+is_unlisted() {
+  local number=${HOST_NUMBER[$1]:-0}
+  ((number > 30 && number <= WEB_LIMIT || number == 42))
+}
 
 # address 4|6 NAME
 address() {
