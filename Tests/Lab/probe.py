@@ -50,12 +50,17 @@ def pieces_of(data, cuts):
 # Each attempt returns (outcome, detail).
 
 
+open_sockets = []
+
+
 def attempt_udp(asked, _):
-    with socket.socket(family_of(asked.address), socket.SOCK_DGRAM) as client:
-        client.settimeout(asked.timeout)
-        client.connect((asked.address, asked.port))
-        client.send(asked.payload)
-        client.recv(2048)
+    client = socket.socket(family_of(asked.address), socket.SOCK_DGRAM)
+    # Open to the end: a port that is given out twice would make one connection of two attempts.
+    open_sockets.append(client)
+    client.settimeout(asked.timeout)
+    client.connect((asked.address, asked.port))
+    client.send(asked.payload)
+    client.recv(2048)
     return "answered", ""
 
 
